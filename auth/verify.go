@@ -1,0 +1,215 @@
+package auth
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// MaxTokenBytes is the longest token that is looked at.
+const MaxTokenBytes = 8 << 10
+
+// Why a token was refused. Verify wraps one of these; none carries any part of the token.
+var (
+	ErrMalformed    = errors.New("the token is not a well-formed JWT")
+	ErrAlgorithm    = errors.New("the token is not signed with HS256")
+	ErrUnknownKey   = errors.New("the token names a signing key that is not known here")
+	ErrSignature    = errors.New("the token's signature does not match")
+	ErrExpired      = errors.New("the token has expired")
+	ErrNotYetValid  = errors.New("the token is not valid yet")
+	ErrNoExpiry     = errors.New("the token has no exp claim, which a user's token needs")
+	ErrOtherProject = errors.New("the token belongs to another project")
+)
+
+// Verifier verifies tokens that were signed with one shared secret (HS256, contract section 1.3). It is safe for
+// concurrent use.
+type Verifier struct {
+	secret    []byte
+	projectID string
+	eternal   bool
+	now       func() time.Time
+	parser    *jwt.Parser
+}
+
+// Option adjusts a Verifier.
+type Option func(*Verifier)
+
+// WithClock makes the verifier read the time from now instead of time.Now.
+func WithClock(now func() time.Time) Option { return func(v *Verifier) { v.now = now } }
+
+// AllowNoExpiry accepts tokens without an exp claim: project keys, and the dev tokens of Run402 Core.
+func AllowNoExpiry() Option { return func(v *Verifier) { v.eternal = true } }
+
+// NewHS256 returns a verifier for a bare passphrase, which is one key without a kid: a token that names a kid is refused.
+// A token must be of projectID, unless that is empty. An empty secret fails closed: it refuses every token.
+func NewHS256(secret []byte, projectID string, opts ...Option) *Verifier {
+	v := &Verifier{
+		secret:    bytes.Clone(secret),
+		projectID: projectID,
+		now:       time.Now,
+		parser: jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation(),
+			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()})),
+	}
+	for _, opt := range opts {
+		opt(v)
+	}
+	return v
+}
+
+// Verify checks the token's signature, times and project, and returns who it speaks for. A token of at most
+// MaxTokenBytes needs a role and, unless AllowNoExpiry, an exp. The error is one of the Err values, wrapped.
+func (v *Verifier) Verify(token string) (Caller, error) {
+	if len(token) > MaxTokenBytes {
+		return Caller{}, fmt.Errorf("%w: longer than %d bytes", ErrMalformed, MaxTokenBytes)
+	}
+	var p payload
+	// The library's own errors quote the header, so they are replaced and not wrapped.
+	if _, err := v.parser.ParseWithClaims(token, &p, v.key); err != nil {
+		return Caller{}, verifyError(err)
+	}
+	c, err := p.caller(token)
+	if err != nil {
+		return Caller{}, err
+	}
+	switch now := v.now(); {
+	case c.Expires.IsZero() && !v.eternal:
+		return Caller{}, ErrNoExpiry
+	case c.expired(now):
+		return Caller{}, ErrExpired
+	case now.Before(p.notBefore):
+		return Caller{}, ErrNotYetValid
+	case v.projectID != "" && c.ProjectID != v.projectID:
+		return Caller{}, ErrOtherProject
+	}
+	c.Verified = true
+	return c, nil
+}
+
+// key picks the key by the rules of contract section 1.3.
+func (v *Verifier) key(t *jwt.Token) (any, error) {
+	if _, named := t.Header["kid"]; named || len(v.secret) == 0 {
+		return nil, ErrUnknownKey
+	}
+	if _, critical := t.Header["crit"]; critical { // RFC 7515 4.1.11: what is critical must be understood
+		return nil, ErrMalformed
+	}
+	return v.secret, nil
+}
+
+// Unverified reads a token without checking its signature, for when no key is at hand and only the backend can tell. Its
+// times are not checked either. Nothing may be decided on the result but what to show: Verified is false.
+func Unverified(token string) (Caller, error) {
+	parts := strings.Split(token, ".")
+	if len(token) > MaxTokenBytes || len(parts) != 3 {
+		return Caller{}, ErrMalformed
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(parts[1])
+	if err != nil {
+		return Caller{}, fmt.Errorf("%w: its payload is not base64url", ErrMalformed)
+	}
+	var p payload
+	if err := p.UnmarshalJSON(raw); err != nil {
+		return Caller{}, err
+	}
+	return p.caller(token)
+}
+
+func verifyError(err error) error {
+	for _, own := range []error{ErrMalformed, ErrUnknownKey} {
+		if errors.Is(err, own) {
+			return own
+		}
+	}
+	switch {
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return ErrMalformed
+	case errors.Is(err, jwt.ErrTokenUnverifiable): // an alg the library does not have, or none at all
+		return ErrAlgorithm
+	case errors.Is(err, jwt.ErrSignatureInvalid):
+		return ErrSignature
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid): // an alg that is not allowed
+		return ErrAlgorithm
+	default:
+		return ErrMalformed
+	}
+}
+
+// expired follows contract section 1.3: a token is still good in the second that exp names.
+func (c Caller) expired(now time.Time) bool {
+	return !c.Expires.IsZero() && c.Expires.Unix() < now.Unix()
+}
+
+// payload is a token's claims. Its names are matched exactly, as PostgreSQL will, and not in any case, as encoding/json
+// does for a struct: both must see the same role.
+type payload struct {
+	jwt.MapClaims // only to be a jwt.Claims; never filled, never asked
+	raw           json.RawMessage
+	claims        map[string]json.RawMessage
+	notBefore     time.Time
+}
+
+// UnmarshalJSON takes a JSON object and nothing else.
+func (p *payload) UnmarshalJSON(raw []byte) error {
+	if !utf8.Valid(raw) {
+		return fmt.Errorf("%w: its payload is not UTF-8", ErrMalformed)
+	}
+	if err := json.Unmarshal(raw, &p.claims); err != nil || p.claims == nil {
+		return fmt.Errorf("%w: its payload is not a JSON object", ErrMalformed)
+	}
+	p.raw = bytes.Clone(raw)
+	return nil
+}
+
+func (p *payload) caller(token string) (Caller, error) {
+	c := Caller{Token: token, Claims: p.raw}
+	for name, to := range map[string]*string{
+		"sub": &c.ID, "email": &c.Email, "role": &c.Role, "project_id": &c.ProjectID,
+	} {
+		if err := p.text(name, to); err != nil {
+			return Caller{}, err
+		}
+	}
+	if c.Role == "" {
+		return Caller{}, fmt.Errorf("%w: it has no role claim", ErrMalformed)
+	}
+	for name, to := range map[string]*time.Time{"exp": &c.Expires, "nbf": &p.notBefore} {
+		if err := p.time(name, to); err != nil {
+			return Caller{}, err
+		}
+	}
+	return c, nil
+}
+
+func (p *payload) text(name string, to *string) error {
+	raw, ok := p.claims[name]
+	if !ok || string(raw) == "null" {
+		return nil
+	}
+	if err := json.Unmarshal(raw, to); err != nil {
+		return fmt.Errorf("%w: its claim %s is not a string", ErrMalformed, name)
+	}
+	return nil
+}
+
+// maxUnix is the last second of the year 9999; later times do not survive a round trip through JSON.
+const maxUnix = 253402300799
+
+func (p *payload) time(name string, to *time.Time) error {
+	raw, ok := p.claims[name]
+	if !ok {
+		return nil
+	}
+	var seconds *float64
+	if err := json.Unmarshal(raw, &seconds); err != nil || seconds == nil || *seconds <= 0 || *seconds > maxUnix {
+		return fmt.Errorf("%w: its claim %s is not a time in seconds", ErrMalformed, name)
+	}
+	*to = time.Unix(int64(*seconds), 0)
+	return nil
+}
