@@ -1,0 +1,23 @@
+package tools
+
+import (
+	"context"
+	"time"
+)
+
+// Audit keeps what happened. Record is called once for every finished call, from many goroutines; it must not block for
+// long and has no way to fail the call.
+type Audit interface {
+	Record(ctx context.Context, e Event)
+}
+
+// Event says who did what to what, and how it ended. It holds no argument and no value.
+type Event struct {
+	Principal string // the caller's id; "anon" when nobody signed in, "unknown" when the credential was refused
+	Tool      string
+	Plane     string // "caller", "admin" or "none"
+	Target    string // the table; empty when the tool has none or the arguments were not understood
+	Outcome   string // "ok", or the error's code
+	Rows      int    // returned or, for a write, affected
+	Duration  time.Duration
+}
