@@ -34,8 +34,8 @@ func Guard(cfg GuardConfig) (func(http.Handler) http.Handler, error) {
 }
 
 type guard struct {
-	hosts   []string // lower case, "host:port" or a bare host, which stands for any port
-	origins []string
+	hosts   []string // lower case, without port: what is rebound is a name
+	origins []string // lower case, as browsers send them
 }
 
 func newGuard(cfg GuardConfig) (*guard, error) {
@@ -43,9 +43,9 @@ func newGuard(cfg GuardConfig) (*guard, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen address %q: want host:port, such as 127.0.0.1:8402", cfg.Listen)
 	}
-	g := &guard{hosts: []string{strings.ToLower(host)}}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		g.hosts = nil
+	g := &guard{}
+	if ip, err := netip.ParseAddr(host); host != "" && (err != nil || !ip.IsUnspecified()) {
+		g.hosts = append(g.hosts, strings.ToLower(host))
 	}
 	if cfg.PublicURL == "" {
 		if !IsLoopback(host) {
@@ -53,20 +53,22 @@ func newGuard(cfg GuardConfig) (*guard, error) {
 				"say with --public-url which URL clients use, or listen on 127.0.0.1", cfg.Listen)
 		}
 	} else {
-		origin, err := originOf(cfg.PublicURL)
+		u, err := parseHTTP(cfg.PublicURL)
 		if err != nil {
 			return nil, fmt.Errorf("public URL: %w", err)
 		}
-		g.origins = append(g.origins, origin)
-		_, publicHost, _ := strings.Cut(origin, "://")
-		g.hosts = append(g.hosts, publicHost)
+		g.hosts = append(g.hosts, strings.ToLower(u.Hostname()))
+		g.origins = append(g.origins, origin(u))
 	}
 	for _, o := range cfg.AllowedOrigins {
-		origin, err := originOf(o)
+		u, err := parseHTTP(o)
 		if err != nil {
 			return nil, fmt.Errorf("allowed origin: %w", err)
 		}
-		g.origins = append(g.origins, origin)
+		if strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+			return nil, fmt.Errorf("allowed origin %q: an origin ends after the host: say %s", u.Redacted(), origin(u))
+		}
+		g.origins = append(g.origins, origin(u))
 	}
 	return g, nil
 }
@@ -102,13 +104,8 @@ func (g *guard) serve(w http.ResponseWriter, r *http.Request, next http.Handler)
 }
 
 func (g *guard) allowsHost(hostport string) bool {
-	hostport = strings.ToLower(hostport)
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	return IsLoopback(host) || slices.Contains(g.hosts, host) || slices.Contains(g.hosts, hostport)
+	host := (&url.URL{Host: strings.ToLower(hostport)}).Hostname()
+	return IsLoopback(host) || slices.Contains(g.hosts, host)
 }
 
 func refuse(w http.ResponseWriter, code, message string) {
@@ -124,15 +121,19 @@ func IsLoopback(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// originOf returns a URL's origin as browsers send it: lower case, without the scheme's own port.
-func originOf(raw string) (string, error) {
+func parseHTTP(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return "", fmt.Errorf("%q is not one: want http(s)://host[:port]", raw)
+		return nil, fmt.Errorf("%q is not one: want http(s)://host[:port]", raw)
 	}
+	return u, nil
+}
+
+// origin returns a URL's origin as browsers send it: lower case, without the scheme's own port.
+func origin(u *url.URL) string {
 	host := u.Host
 	if p := u.Port(); p == "80" && u.Scheme == "http" || p == "443" && u.Scheme == "https" {
 		host = strings.TrimSuffix(host, ":"+p)
 	}
-	return strings.ToLower(u.Scheme + "://" + host), nil
+	return strings.ToLower(u.Scheme + "://" + host)
 }

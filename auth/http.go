@@ -84,11 +84,14 @@ func TokenError(err error) (status int, e wire.Error) {
 		return http.StatusForbidden, e
 	}
 	for _, known := range []error{
-		ErrMalformed, ErrAlgorithm, ErrUnknownKey, ErrSignature, ErrExpired, ErrNotYetValid, ErrNoExpiry, ErrBearer,
+		ErrMalformed, ErrAlgorithm, ErrUnknownKey, ErrSignature, ErrExpired, ErrNotYetValid, ErrNoExpiry,
 	} {
 		if errors.Is(err, known) {
 			e.Message = known.Error() + ": sign in again and send the new token"
 		}
+	}
+	if errors.Is(err, ErrBearer) {
+		e.Message = ErrBearer.Error()
 	}
 	return http.StatusUnauthorized, e
 }

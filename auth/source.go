@@ -35,6 +35,7 @@ type TokenSource struct {
 	now  func() time.Time
 
 	mu     sync.Mutex
+	warned bool
 	seen   os.FileInfo // the file's state when it was last read
 	readAt time.Time
 	caller Caller // the last caller verified; its Token is the text it came from
@@ -66,8 +67,11 @@ func (s *TokenSource) current(verify Verify) (Caller, error) {
 	if err != nil {
 		return Caller{}, err
 	}
-	if token != s.caller.Token || token == "" {
+	if token == "" || token != s.caller.Token {
 		c, err := verify(token)
+		if err == nil && c.Role == RoleService {
+			err = errServiceRole
+		}
 		if err != nil {
 			return Caller{}, s.explain(err)
 		}
@@ -78,6 +82,9 @@ func (s *TokenSource) current(verify Verify) (Caller, error) {
 	}
 	return s.caller, nil
 }
+
+// The service key never travels on the caller plane.
+var errServiceRole = errors.New("the token is a service key, which no caller may be")
 
 func (s *TokenSource) explain(err error) error {
 	const fresh = "`functions-mcp token` prints one for a local project"
@@ -110,7 +117,8 @@ func (s *TokenSource) token() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", why, err)
 	}
-	if info.Mode().Perm()&0o007 != 0 && s.log != nil {
+	if info.Mode().Perm()&0o004 != 0 && !s.warned {
+		s.warned = true
 		s.log.Warn("everyone on this machine can read the token file: chmod 600 it", "path", s.path)
 	}
 	s.seen, s.readAt, s.text = info, now, text

@@ -66,8 +66,8 @@ func NewHS256(secret []byte, projectID string, opts ...Option) *Verifier {
 // Verify checks the token's signature, times and project, and returns who it speaks for. A token of at most
 // MaxTokenBytes needs a role and, unless AllowNoExpiry, an exp. The error is one of the Err values, wrapped.
 func (v *Verifier) Verify(token string) (Caller, error) {
-	if len(token) > MaxTokenBytes {
-		return Caller{}, fmt.Errorf("%w: longer than %d bytes", ErrMalformed, MaxTokenBytes)
+	if !isToken(token) { // the base64 decoder would skip line feeds, so that many texts were one token
+		return Caller{}, ErrMalformed
 	}
 	var p payload
 	// The library's own errors quote the header, so they are replaced and not wrapped.
@@ -107,7 +107,7 @@ func (v *Verifier) key(t *jwt.Token) (any, error) {
 // times are not checked either. Nothing may be decided on the result but what to show: Verified is false.
 func Unverified(token string) (Caller, error) {
 	parts := strings.Split(token, ".")
-	if len(token) > MaxTokenBytes || len(parts) != 3 {
+	if !isToken(token) || len(parts) != 3 {
 		return Caller{}, ErrMalformed
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(parts[1])
@@ -149,7 +149,7 @@ func (c Caller) expired(now time.Time) bool {
 // payload is a token's claims. Its names are matched exactly, as PostgreSQL will, and not in any case, as encoding/json
 // does for a struct: both must see the same role.
 type payload struct {
-	jwt.MapClaims // only to be a jwt.Claims; never filled, never asked
+	jwt.MapClaims // only to be a jwt.Claims: never filled, since the parser validates no claims
 	raw           json.RawMessage
 	claims        map[string]json.RawMessage
 	notBefore     time.Time
@@ -207,7 +207,7 @@ func (p *payload) time(name string, to *time.Time) error {
 		return nil
 	}
 	var seconds *float64
-	if err := json.Unmarshal(raw, &seconds); err != nil || seconds == nil || *seconds <= 0 || *seconds > maxUnix {
+	if err := json.Unmarshal(raw, &seconds); err != nil || seconds == nil || *seconds < 0 || *seconds > maxUnix {
 		return fmt.Errorf("%w: its claim %s is not a time in seconds", ErrMalformed, name)
 	}
 	*to = time.Unix(int64(*seconds), 0)
