@@ -1,0 +1,152 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/run402/functions-mcp/auth"
+)
+
+// DefaultAPIBase is where hosted Run402 answers; contract section 1.1.
+const DefaultAPIBase = "https://api.run402.com"
+
+// Backend is what answers below core: a Local or a Remote.
+type Backend interface{ isBackend() }
+
+// Remote is hosted Run402 or a self-hosted Run402 Core, reached by HTTPS. At least one key is there. Without an anon key
+// there is no caller plane, without a service key no admin plane.
+type Remote struct {
+	API        string // base URL without a trailing slash
+	ProjectID  string // always there with a service key, which needs it for SQL
+	AnonKey    Secret
+	ServiceKey Secret
+	JWTSecret  Secret // empty when only the backend can verify tokens
+}
+
+func (Local) isBackend()  {}
+func (Remote) isBackend() {}
+
+// Verify returns how to verify callers' tokens here: with the project's secret when it is known, else unverified, since
+// the backend will. A token without exp is left to the backend too, since Core's own dev tokens have none.
+func (r Remote) Verify() auth.Verify {
+	if r.JWTSecret == "" {
+		return auth.Unverified
+	}
+	return auth.NewHS256([]byte(r.JWTSecret.Reveal()), r.ProjectID, auth.AllowNoExpiry()).Verify
+}
+
+// backend chooses by what is there: a key means remote, nothing means local. What is neither is refused, since an operator
+// who set half of a remote backend must not get an empty local project instead.
+func (c Config) backend(lookup Lookup) (Backend, error) {
+	r := Remote{
+		API:        lookup.get("RUN402_API_BASE"),
+		ProjectID:  lookup.get("RUN402_PROJECT_ID"),
+		AnonKey:    Secret(lookup.get("RUN402_ANON_KEY")),
+		ServiceKey: Secret(lookup.get("RUN402_SERVICE_KEY")),
+		JWTSecret:  Secret(lookup.get("RUN402_JWT_SECRET")),
+	}
+	hasKey := r.AnonKey != "" || r.ServiceKey != ""
+	database := lookup.get("RUN402_DATABASE_URL") != "" || lookup.get("RUN402_ADMIN_DATABASE_URL") != ""
+	switch {
+	case database && (hasKey || r.API != ""):
+		return nil, errors.New("a database URL is set together with RUN402_API_BASE or project keys, and only one of them " +
+			"can answer: unset the database URL to use the API, or the RUN402_API_BASE and RUN402_*_KEY to use the database")
+	case database:
+		return nil, nil // refused by Unsupported
+	case hasKey:
+		return r.check()
+	case r.API != "":
+		return nil, errors.New("RUN402_API_BASE is set without any project key: set RUN402_ANON_KEY for the caller's tools, " +
+			"RUN402_SERVICE_KEY for the admin tools, or unset it to use a local project")
+	case r.ProjectID != "":
+		return nil, errors.New("RUN402_PROJECT_ID is set without any project key: set RUN402_ANON_KEY for the caller's " +
+			"tools, RUN402_SERVICE_KEY for the admin tools, or unset it to use a local project")
+	case r.JWTSecret != "":
+		return nil, errors.New("RUN402_JWT_SECRET is set without any project key, and a local project has a secret of its " +
+			"own: set the keys of the project it belongs to, or unset it")
+	}
+	return c.Local(lookup)
+}
+
+func (r Remote) check() (Backend, error) {
+	var errs []error
+	if r.API == "" {
+		r.API = DefaultAPIBase
+	}
+	api, err := cleanBase(r.API)
+	errs = append(errs, err)
+	r.API = api
+	switch {
+	case r.ProjectID == "" && r.ServiceKey != "":
+		errs = append(errs, errors.New("RUN402_SERVICE_KEY is set without RUN402_PROJECT_ID, which admin SQL needs: set it"))
+	case r.ProjectID != "" && !projectID.MatchString(r.ProjectID):
+		errs = append(errs, errors.New("RUN402_PROJECT_ID has characters that no project id has: "+
+			"it looks like prj_ and letters and digits"))
+	}
+	if r.AnonKey != "" && r.AnonKey == r.ServiceKey {
+		errs = append(errs, errors.New("RUN402_ANON_KEY and RUN402_SERVICE_KEY are the same key: "+
+			"set each to its own, since the one obeys row level security and the other does not"))
+	} else {
+		errs = append(errs, r.checkKey("RUN402_ANON_KEY", r.AnonKey, auth.RoleAnon),
+			r.checkKey("RUN402_SERVICE_KEY", r.ServiceKey, auth.RoleService))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+var projectID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// checkKey refuses a key that says of itself that it is another: handed to the wrong plane, the service key would bypass
+// row level security for every caller.
+func (r Remote) checkKey(name string, key Secret, want string) error {
+	if key == "" {
+		return nil
+	}
+	if strings.ContainsFunc(key.Reveal(), func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
+		return fmt.Errorf("%s contains white space or other characters that no key has: copy it again, alone", name)
+	}
+	if role := keyRole(key); role != "" && role != want {
+		return fmt.Errorf("%s is not an %s key but one of the role %q: set the project's %s key there",
+			name, want, role, want)
+	}
+	if c, err := auth.Unverified(key.Reveal()); err == nil && c.ProjectID != "" && r.ProjectID != "" &&
+		c.ProjectID != r.ProjectID {
+		return fmt.Errorf("%s belongs to another project than RUN402_PROJECT_ID: set both for the same project", name)
+	}
+	return nil
+}
+
+// keyRole is the role that a key or token says it has: hosted keys are JWTs, Core's are opaque with a telling prefix. It is
+// empty when the key does not say.
+func keyRole(key Secret) string {
+	if c, err := auth.Unverified(key.Reveal()); err == nil {
+		return c.Role
+	}
+	switch {
+	case strings.HasPrefix(key.Reveal(), "r402_anon_"):
+		return auth.RoleAnon
+	case strings.HasPrefix(key.Reveal(), "r402_service_"):
+		return auth.RoleService
+	}
+	return ""
+}
+
+// cleanBase never repeats the URL: it may hold a password.
+func cleanBase(base string) (string, error) {
+	u, err := url.Parse(base)
+	switch {
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
+		return "", errors.New("RUN402_API_BASE is not a URL: want one such as " + DefaultAPIBase)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", errors.New("RUN402_API_BASE may have a host and a path only: leave out user, query and fragment")
+	case u.Scheme == "http" && !auth.IsLoopback(u.Hostname()):
+		return "", errors.New("RUN402_API_BASE is http:// to another machine, which would send the keys in clear: " +
+			"use https://, or a tunnel to a loopback address")
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}
