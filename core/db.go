@@ -2,34 +2,79 @@ package core
 
 import (
 	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
 
 	"github.com/run402/functions-mcp/core/wire"
 )
 
+const honoursMaxAffected = wire.HonoursMaxAffected
+
 // CallerDB is the database as one caller sees it: the caller's role, under row level security. Section 2.
 type CallerDB struct {
-	c     *Client
-	token string
+	conn  *conn
+	plane callerPlane
 }
 
 // From starts a query on a table, as the caller.
-func (db CallerDB) From(table string) *Query { panic("TODO") }
+func (db CallerDB) From(table string) *Query { return newQuery(db.conn, db.plane, table) }
 
-// Tables describes the tables that this caller may reach, from the root OpenAPI document, which follows privileges.
-func (db CallerDB) Tables(ctx context.Context) ([]TableInfo, error) { panic("TODO") }
+// Tables describes the tables that this caller may reach, sorted by name, from the root OpenAPI document, which follows
+// privileges.
+func (db CallerDB) Tables(ctx context.Context) ([]TableInfo, error) {
+	const op = "tables"
+	header, err := db.plane.header(op)
+	if err != nil {
+		return nil, err
+	}
+	header["Accept"] = []string{"application/openapi+json"}
+	ans, err := db.conn.send(ctx, request{
+		op: op, method: http.MethodGet, path: db.plane.prefix() + "/", header: header, reads: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	tables, err := parseOpenAPI(ans.body)
+	if err != nil {
+		return nil, invalidAnswer(op, ans.status, err)
+	}
+	return tables, nil
+}
 
 // AdminDB is the database as the service role sees it: row level security is bypassed. Sections 3 and 4.
-type AdminDB struct{ c *Client }
+type AdminDB struct {
+	conn  *conn
+	plane adminPlane
+}
 
 // From starts a query on a table, as the service role.
-func (db AdminDB) From(table string) *Query { panic("TODO") }
-
-// SQL runs raw admin SQL. A request with ReadOnly or MaxRows is only sent to a backend that honours them
-// (wire.HonoursReadOnlySQL); ReadOnly is otherwise rewritten to `select * from (…) q`, which refuses writes.
-func (db AdminDB) SQL(ctx context.Context, req wire.SQLRequest) (wire.SQLResult, error) { panic("TODO") }
+func (db AdminDB) From(table string) *Query { return newQuery(db.conn, db.plane, table) }
 
 // Schema describes every table of the project, with keys, policies, grants and what callers cannot reach.
-func (db AdminDB) Schema(ctx context.Context) (wire.Schema, error) { panic("TODO") }
+func (db AdminDB) Schema(ctx context.Context) (wire.Schema, error) {
+	const op = "schema"
+	header, err := db.plane.bearer(op)
+	if err != nil {
+		return wire.Schema{}, err
+	}
+	project, err := db.plane.project(op)
+	if err != nil {
+		return wire.Schema{}, err
+	}
+	ans, err := db.conn.send(ctx, request{
+		op: op, method: http.MethodGet, path: wire.AdminSchema(project), rawPath: wire.AdminSchema(url.PathEscape(project)),
+		header: header, reads: true,
+	})
+	if err != nil {
+		return wire.Schema{}, err
+	}
+	var schema wire.Schema
+	if err := json.Unmarshal(ans.body, &schema); err != nil {
+		return wire.Schema{}, invalidAnswer(op, ans.status, err)
+	}
+	return schema, nil
+}
 
 // TableInfo is what the root OpenAPI document says about a table or view.
 type TableInfo struct {

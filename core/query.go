@@ -1,67 +1,275 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
 )
 
 // Query is one request to a table, built by chaining. It is used once and not shared between goroutines. A wrong call
 // (an empty column, an insert after an update) is remembered and returned by the terminal method.
-type Query struct{}
+type Query struct {
+	conn  *conn
+	plane plane
+	table string
 
-// Select narrows the columns of the rows that come back: "id,title". Blanks around commas are fine.
-func (q *Query) Select(columns string) *Query { panic("TODO") }
+	method     string // "" until a verb is chosen: GET
+	body       []byte
+	selection  string
+	filters    []byte // "&column=op.value…", escaped
+	order      []byte // "a.asc,b.desc"
+	limit      string
+	offset     string
+	onConflict string
+	upsert     bool
+	count      bool
+	bounded    bool // by maxRows
+	maxRows    int
 
-// Eq and its siblings append one condition; all conditions must hold.
-func (q *Query) Eq(column string, value any) *Query    { panic("TODO") }
-func (q *Query) Neq(column string, value any) *Query   { panic("TODO") }
-func (q *Query) Gt(column string, value any) *Query    { panic("TODO") }
-func (q *Query) Gte(column string, value any) *Query   { panic("TODO") }
-func (q *Query) Lt(column string, value any) *Query    { panic("TODO") }
-func (q *Query) Lte(column string, value any) *Query   { panic("TODO") }
-func (q *Query) Like(column, pattern string) *Query    { panic("TODO") }
-func (q *Query) ILike(column, pattern string) *Query   { panic("TODO") }
-func (q *Query) In(column string, values ...any) *Query { panic("TODO") }
+	err error
+}
+
+func newQuery(c *conn, p plane, table string) *Query {
+	q := &Query{conn: c, plane: p, table: table}
+	if strings.Trim(table, ".") == "" { // servers resolve "." and ".." in a path
+		q.fail("the table's name is empty or only dots", "Name a table.")
+	}
+	return q
+}
+
+// Direction is a sort direction.
+type Direction string
+
+// The sort directions. NULLs are last in Asc and first in Desc unless the direction says where.
+const (
+	Asc            Direction = "asc"
+	Desc           Direction = "desc"
+	AscNullsFirst  Direction = "asc.nullsfirst"
+	AscNullsLast   Direction = "asc.nullslast"
+	DescNullsFirst Direction = "desc.nullsfirst"
+	DescNullsLast  Direction = "desc.nullslast"
+)
+
+// Select narrows the columns of the rows that come back: "id,title", in the grammar of section 2.3; "" means "*". Blanks
+// around commas are fine.
+func (q *Query) Select(columns string) *Query {
+	list, ok := trimList(columns)
+	if !ok {
+		return q.fail("select has an empty column", "Name columns as in id,title.")
+	}
+	q.selection = list
+	if list == "" {
+		q.selection = "*"
+	}
+	return q
+}
+
+// Eq appends the condition column = value. All conditions must hold. A value is a string, a number, a bool, a
+// time.Time, an encoding.TextMarshaler, or a pointer to one; a nil is sent as the text "null", as @run402/functions does,
+// which finds no NULL: Is does. A column may end in a JSON path, as in data->address->>city.
+func (q *Query) Eq(column string, value any) *Query { return q.Filter(column, "eq", value) }
+
+// Neq appends column <> value.
+func (q *Query) Neq(column string, value any) *Query { return q.Filter(column, "neq", value) }
+
+// Gt appends column > value.
+func (q *Query) Gt(column string, value any) *Query { return q.Filter(column, "gt", value) }
+
+// Gte appends column >= value.
+func (q *Query) Gte(column string, value any) *Query { return q.Filter(column, "gte", value) }
+
+// Lt appends column < value.
+func (q *Query) Lt(column string, value any) *Query { return q.Filter(column, "lt", value) }
+
+// Lte appends column <= value.
+func (q *Query) Lte(column string, value any) *Query { return q.Filter(column, "lte", value) }
+
+// Like appends a case-sensitive match: % and * stand for any text, _ for any one character.
+func (q *Query) Like(column, pattern string) *Query { return q.Filter(column, "like", pattern) }
+
+// ILike is Like without regard to case.
+func (q *Query) ILike(column, pattern string) *Query { return q.Filter(column, "ilike", pattern) }
+
+// In appends a condition that holds when the column has one of the values; without values it never does.
+func (q *Query) In(column string, values ...any) *Query { return q.Filter(column, "in", values...) }
 
 // Is compares with null, not_null, true, false or unknown.
-func (q *Query) Is(column, what string) *Query { panic("TODO") }
+func (q *Query) Is(column, what string) *Query { return q.Filter(column, "is", what) }
 
-// Filter appends a condition by the operator's name (eq neq gt gte lt lte like ilike is in).
-func (q *Query) Filter(column, op string, values ...any) *Query { panic("TODO") }
+// Filter appends a condition by the operator's name (eq neq gt gte lt lte like ilike is in). All but in take one value.
+func (q *Query) Filter(column, op string, values ...any) *Query {
+	key, ok := filterKey(column)
+	if !ok {
+		return q.fail("a filter has an empty column", "Name the column to compare.")
+	}
+	operand, err := filterOperand(op, values)
+	if err != nil {
+		return q.fail("the filter on "+strconv.Quote(column)+" "+err.Error(), "")
+	}
+	q.filters = append(q.filters, '&')
+	q.filters = append(q.filters, url.QueryEscape(key)...)
+	q.filters = append(q.filters, '=')
+	q.filters = append(q.filters, url.QueryEscape(operand)...)
+	return q
+}
 
 // Order sorts by a column; chained calls sort by the later column within the earlier. Direction defaults to ascending.
-func (q *Query) Order(column string, dir ...Direction) *Query { panic("TODO") }
+func (q *Query) Order(column string, dir ...Direction) *Query {
+	name, ok := columnPath(column)
+	if !ok || len(dir) > 1 {
+		return q.fail("order needs one column and at most one direction", "Chain one Order for each column.")
+	}
+	d := Asc
+	if len(dir) == 1 {
+		d = dir[0]
+	}
+	switch d {
+	case Asc, Desc, AscNullsFirst, AscNullsLast, DescNullsFirst, DescNullsLast:
+	default:
+		return q.fail(fmt.Sprintf("the sort direction %q does not exist", d), "Use asc or desc.")
+	}
+	if len(q.order) > 0 {
+		q.order = append(q.order, ',')
+	}
+	q.order = append(append(append(q.order, name...), '.'), d...)
+	return q
+}
 
-func (q *Query) Limit(n int) *Query  { panic("TODO") }
-func (q *Query) Offset(n int) *Query { panic("TODO") }
+// Limit sets the most rows that come back.
+func (q *Query) Limit(n int) *Query {
+	if n < 0 {
+		return q.fail("the limit is negative", "Use 0 or more.")
+	}
+	q.limit = strconv.Itoa(n)
+	return q
+}
+
+// Offset sets how many rows are skipped first.
+func (q *Query) Offset(n int) *Query {
+	if n < 0 {
+		return q.fail("the offset is negative", "Use 0 or more.")
+	}
+	q.offset = strconv.Itoa(n)
+	return q
+}
 
 // Insert sends rows (a map, a struct, json.RawMessage, or a slice of these); the body is always an array.
-func (q *Query) Insert(rows any) *Query { panic("TODO") }
+func (q *Query) Insert(rows any) *Query {
+	body, err := encode(rows)
+	if err != nil {
+		return q.fail("the rows to insert cannot be sent: "+err.Error(), "")
+	}
+	if body[0] == '{' {
+		body = append(append([]byte{'['}, body...), ']')
+	}
+	if body[0] != '[' {
+		return q.fail("the rows to insert are neither an object nor a list of objects", "Give one object for each row.")
+	}
+	return q.verb(http.MethodPost, body)
+}
 
 // Upsert is Insert that merges into rows with the same key: onConflict names its columns, "" means the primary key.
-func (q *Query) Upsert(rows any, onConflict string) *Query { panic("TODO") }
+func (q *Query) Upsert(rows any, onConflict string) *Query {
+	q.upsert = true
+	for column := range strings.SplitSeq(onConflict, ",") {
+		if onConflict == "" {
+			break
+		}
+		column = strings.TrimSpace(column)
+		if column == "" {
+			return q.fail("on_conflict has an empty column", "Name the columns of one unique constraint, as in a,b.")
+		}
+		if q.onConflict != "" {
+			q.onConflict += ","
+		}
+		q.onConflict += quoteName(column)
+	}
+	return q.Insert(rows)
+}
 
 // Update sets columns on every row the filters select; without filters, on the whole table.
-func (q *Query) Update(set any) *Query { panic("TODO") }
+func (q *Query) Update(set any) *Query {
+	body, err := encode(set)
+	if err != nil {
+		return q.fail("the columns to set cannot be sent: "+err.Error(), "")
+	}
+	if body[0] != '{' {
+		return q.fail("the columns to set are not an object", `Give an object such as {"done": true}.`)
+	}
+	return q.verb(http.MethodPatch, body)
+}
 
 // Delete deletes every row the filters select; without filters, all of them.
-func (q *Query) Delete() *Query { panic("TODO") }
+func (q *Query) Delete() *Query { return q.verb(http.MethodDelete, nil) }
+
+func (q *Query) verb(method string, body []byte) *Query {
+	if q.method != "" {
+		return q.fail("a query inserts, updates or deletes once", "Start a new query.")
+	}
+	q.method, q.body = method, body
+	return q
+}
 
 // Count asks for the exact total beside the rows (Result.Count).
-func (q *Query) Count() *Query { panic("TODO") }
+func (q *Query) Count() *Query { q.count = true; return q }
 
-// MaxAffected refuses, inside the statement, an update or delete that would touch more than n rows. A backend that is
-// not known to honour it (wire.HonoursMaxAffected) is asked for the count first; Result.NotAtomic then says so.
-func (q *Query) MaxAffected(n int) *Query { panic("TODO") }
+// MaxAffected refuses, inside the statement, an update or delete that would touch more than n rows: the error says so
+// by Error.MaxAffected. A backend that is not known to honour it (wire.HonoursMaxAffected) is asked first for the count
+// of rows that the caller can see and the filters select; Result.NotAtomic then says so.
+func (q *Query) MaxAffected(n int) *Query {
+	if n < 0 {
+		return q.fail("the most rows to touch is negative", "Use 0 or more.")
+	}
+	q.bounded, q.maxRows = true, n
+	return q
+}
 
-// Do runs the query.
-func (q *Query) Do(ctx context.Context) (Result, error) { panic("TODO") }
+// fail remembers the first wrong call.
+func (q *Query) fail(message, hint string) *Query {
+	if q.err == nil {
+		q.err = notSent(q.op(), CodeInvalidQuery, message, hint)
+	}
+	return q
+}
+
+func (q *Query) op() string {
+	verb := "query "
+	switch q.method {
+	case http.MethodPost:
+		verb = "insert "
+	case http.MethodPatch:
+		verb = "update "
+	case http.MethodDelete:
+		verb = "delete "
+	}
+	return verb + q.table
+}
 
 // Rows runs the query and returns its rows.
-func (q *Query) Rows(ctx context.Context) ([]json.RawMessage, error) { panic("TODO") }
+func (q *Query) Rows(ctx context.Context) ([]json.RawMessage, error) {
+	res, err := q.Do(ctx)
+	return res.Rows, err
+}
 
 // Into runs the query and decodes its rows into a pointer to a slice.
-func (q *Query) Into(ctx context.Context, dst any) error { panic("TODO") }
+func (q *Query) Into(ctx context.Context, dst any) error {
+	ans, _, err := q.run(ctx)
+	if err != nil {
+		return err
+	}
+	if len(ans.body) == 0 {
+		ans.body = []byte("[]")
+	}
+	if err := json.Unmarshal(ans.body, dst); err != nil {
+		return fmt.Errorf("%s: decode the rows: %w", q.op(), err)
+	}
+	return nil
+}
 
 // Result is what a query answered: rows as PostgreSQL built them, never decoded.
 type Result struct {
@@ -70,10 +278,117 @@ type Result struct {
 	NotAtomic bool   // the limit of MaxAffected was checked by counting first
 }
 
-// Direction is a sort direction.
-type Direction string
+// Do runs the query.
+func (q *Query) Do(ctx context.Context) (Result, error) {
+	ans, counted, err := q.run(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	res := Result{NotAtomic: counted}
+	if res.Rows, err = splitRows(ans.body); err != nil {
+		return Result{}, invalidAnswer(q.op(), ans.status, err)
+	}
+	if q.count {
+		total, err := rangeTotal(ans.header)
+		if err != nil {
+			return Result{}, invalidAnswer(q.op(), ans.status, err)
+		}
+		res.Count = &total
+	}
+	return res, nil
+}
 
-const (
-	Asc  Direction = "asc"
-	Desc Direction = "desc"
+// run sends the query; counted says that MaxAffected was checked by counting first.
+func (q *Query) run(ctx context.Context) (_ answer, counted bool, _ error) {
+	if q.bounded && q.method != http.MethodPatch && q.method != http.MethodDelete {
+		q.fail("only an update or a delete has a limit of touched rows", "Leave the limit out.")
+	}
+	if q.err != nil {
+		return answer{}, false, q.err
+	}
+	header, err := q.plane.header(q.op())
+	if err != nil {
+		return answer{}, false, err
+	}
+	if counted = q.bounded && !q.conn.honours(ctx, honoursMaxAffected); counted {
+		if err := q.checkAffected(ctx); err != nil {
+			return answer{}, false, err
+		}
+	}
+	header["Content-Type"] = jsonType
+	header["Prefer"] = q.prefer(!counted)
+	req := request{op: q.op(), method: q.method, query: q.rawQuery(), header: header, body: q.body}
+	if req.method == "" {
+		req.method, req.reads = http.MethodGet, true
+	}
+	req.path = q.plane.prefix() + "/" + q.table
+	if escaped := url.PathEscape(q.table); escaped != q.table {
+		req.rawPath = q.plane.prefix() + "/" + escaped
+	}
+	ans, err := q.conn.send(ctx, req)
+	return ans, counted, err
+}
+
+// checkAffected counts the rows that the filters select and fails when they are more than MaxAffected allows. An update
+// also reads what it changes, so it cannot touch a row that this count does not see.
+func (q *Query) checkAffected(ctx context.Context) error {
+	probe := &Query{conn: q.conn, plane: q.plane, table: q.table, filters: q.filters, limit: "0", count: true}
+	res, err := probe.Do(ctx)
+	if err != nil {
+		return err
+	}
+	if *res.Count > int64(q.maxRows) {
+		e := notSent(q.op(), CodeMaxAffected, fmt.Sprintf("it would touch %d rows, more than the %d allowed", *res.Count, q.maxRows),
+			"Narrow the filters, or allow more rows.")
+		e.affected = *res.Count
+		return e
+	}
+	return nil
+}
+
+var (
+	jsonType       = []string{"application/json"}
+	representation = []string{"return=representation"}
 )
+
+// prefer returns the values of the Prefer header.
+func (q *Query) prefer(inStatement bool) []string {
+	p := representation[0]
+	if q.count {
+		p += ",count=exact"
+	}
+	if q.upsert {
+		p += ",resolution=merge-duplicates"
+	}
+	if q.bounded && inStatement {
+		p += ",handling=strict,max-affected=" + strconv.Itoa(q.maxRows)
+	}
+	return []string{p}
+}
+
+// rawQuery returns the query string, form-encoded as URLSearchParams does.
+func (q *Query) rawQuery() string {
+	b := make([]byte, 0, 128)
+	add := func(name, value string) {
+		if value != "" {
+			b = append(append(append(append(b, '&'), name...), '='), url.QueryEscape(value)...)
+		}
+	}
+	add("select", q.selection)
+	b = append(b, q.filters...)
+	add("order", string(q.order))
+	add("limit", q.limit)
+	add("offset", q.offset)
+	add("on_conflict", q.onConflict)
+	return string(bytes.TrimPrefix(b, []byte{'&'}))
+}
+
+// rangeTotal reads the total of a Content-Range such as 0-9/42 or */0.
+func rangeTotal(header http.Header) (int64, error) {
+	_, total, _ := strings.Cut(header.Get("Content-Range"), "/")
+	n, err := strconv.ParseInt(total, 10, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("its Content-Range has no total")
+	}
+	return n, nil
+}
