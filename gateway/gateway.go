@@ -1,0 +1,139 @@
+// Package gateway is a Run402 gateway on real parts, for local projects and self-hosting: the HTTP API of the wire
+// contract over PostgreSQL. What a request may do is decided by the PostgreSQL login it runs as, never by looking at SQL.
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/run402/functions-mcp/auth"
+	"github.com/run402/functions-mcp/core/wire"
+	"github.com/run402/functions-mcp/gateway/rest"
+)
+
+// Cluster is the PostgreSQL that a gateway works on; gateway/postgres has one.
+type Cluster interface {
+	ConnConfig(user, database string) *pgx.ConnConfig
+	Close(ctx context.Context) error
+}
+
+// Options say which project a Gateway serves and on what.
+type Options struct {
+	Project Project
+	Open    func(context.Context) (Cluster, error) // called when the database is first needed, or by Start
+	Version string                                 // of this program, for /health
+	Log     *slog.Logger
+}
+
+// Gateway serves one project. It is an http.Handler: give it to core.Handler, or to a listener behind auth.Guard.
+type Gateway struct {
+	opts     Options
+	mux      *http.ServeMux
+	db       *lazyDatabase
+	verifier *auth.Verifier
+	rest     *rest.Handler
+}
+
+// New returns a gateway that has not touched its database yet.
+func New(opts Options) *Gateway {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	g := &Gateway{
+		opts:     opts,
+		mux:      http.NewServeMux(),
+		db:       &lazyDatabase{open: func(ctx context.Context) (*database, error) { return openDatabase(ctx, opts) }},
+		verifier: auth.NewHS256([]byte(opts.Project.JWTSecret), opts.Project.ID),
+		rest:     rest.New(rest.Options{Schema: projectSchema, SearchPath: []string{"public", "auth"}, Log: opts.Log}),
+	}
+	g.mux.HandleFunc("GET "+wire.Health, g.health)
+	g.mux.HandleFunc("POST "+wire.AdminSQL("{project}"), g.serviceOnly(g.adminSQL))
+	g.mux.HandleFunc("GET "+wire.AdminSchema("{project}"), g.serviceOnly(g.adminSchema))
+	g.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		auth.WriteError(w, http.StatusNotFound, wire.Error{
+			Code: "NOT_FOUND", Category: "not_found", MutationState: "none",
+			Message: "there is no route " + r.Method + " " + r.URL.Path + " here",
+		})
+	})
+	return g
+}
+
+// Start begins to open the database in the background, so that the first request finds it open.
+func (g *Gateway) Start() { g.db.start() }
+
+// Ready waits for the database; the error says why there is none and what to do.
+func (g *Gateway) Ready(ctx context.Context) error {
+	_, err := g.db.get(ctx)
+	return err
+}
+
+// Close ends every request's connection and leaves the cluster.
+func (g *Gateway) Close(ctx context.Context) error { return g.db.close(ctx) }
+
+// ServeHTTP keeps the REST routes out of the mux, which would redirect paths such as //items and answer for methods.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if tail, ok := below(r.URL.Path, wire.CallerRest); ok {
+		g.callerRest(w, r, tail)
+		return
+	}
+	if tail, ok := below(r.URL.Path, wire.AdminRest); ok {
+		g.adminRest(w, r, tail)
+		return
+	}
+	g.mux.ServeHTTP(w, r)
+}
+
+func below(path, mount string) (tail string, ok bool) {
+	tail, ok = strings.CutPrefix(path, mount)
+	if !ok || (tail != "" && tail[0] != '/') {
+		return "", false
+	}
+	return strings.TrimPrefix(tail, "/"), true
+}
+
+// health answers at once, whether the database is open yet or not.
+func (g *Gateway) health(w http.ResponseWriter, _ *http.Request) {
+	status, code := g.db.status()
+	writeJSON(w, code, wire.HealthStatus{
+		Status: status, Service: "functions-mcp", Version: g.opts.Version,
+		Honours: []string{wire.HonoursMaxAffected, wire.HonoursReadOnlySQL},
+	})
+}
+
+// unavailable says that there is no database, and why: the operator of a local project is the one who reads it.
+func unavailable(w http.ResponseWriter, err error) {
+	w.Header().Set("Retry-After", "1")
+	auth.WriteError(w, http.StatusServiceUnavailable, wire.Error{
+		Code: "DATABASE_UNAVAILABLE", Category: "local", Retryable: true, SafeToRetry: true, MutationState: "none",
+		Message: err.Error(), RetryAfter: 1,
+	})
+}
+
+// Limits of one statement by plane, design.md "PostgreSQL roles".
+const (
+	anonTimeout   = 5 * time.Second
+	callerTimeout = 15 * time.Second
+	sqlTimeout    = 30 * time.Second
+	lockTimeout   = 3 * time.Second
+	idleTimeout   = 10 * time.Second
+)
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		auth.WriteError(w, http.StatusInternalServerError, wire.Error{
+			Code: "INTERNAL_ERROR", Message: "the answer could not be written as JSON", MutationState: "unknown",
+		})
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "private, no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may be gone; there is nobody left to tell
+}

@@ -1,0 +1,219 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/run402/functions-mcp/auth"
+	"github.com/run402/functions-mcp/core/wire"
+)
+
+const (
+	maxSQLBody   = 6 << 20  // contract section 4
+	maxSQLAnswer = 64 << 20 // bytes of rows held for one answer
+)
+
+// adminSQL runs raw SQL: contract section 4. A write runs as the owner login, a read_only one as the reader.
+func (g *Gateway) adminSQL(w http.ResponseWriter, r *http.Request) {
+	req, err := readSQLRequest(w, r)
+	if err != nil {
+		writeSQLError(w, err, false)
+		return
+	}
+	db, err := g.db.get(r.Context())
+	if err != nil {
+		unavailable(w, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), sqlTimeout+lockTimeout)
+	defer cancel()
+	result, err := runSQL(ctx, db, req, g.serviceClaims())
+	if err != nil {
+		writeSQLError(w, err, req.ReadOnly)
+		return
+	}
+	writeJSON(w, http.StatusOK, result)
+}
+
+// invalidRequest is a body that is not a request for SQL.
+type invalidRequest struct{ message string }
+
+func (e *invalidRequest) Error() string { return e.message }
+
+func readSQLRequest(w http.ResponseWriter, r *http.Request) (wire.SQLRequest, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSQLBody))
+	if err != nil {
+		return wire.SQLRequest{}, fmt.Errorf("read body: %w", err)
+	}
+	var req wire.SQLRequest
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if mediaType == "application/json" {
+		dec := json.NewDecoder(strings.NewReader(string(body)))
+		dec.UseNumber() // a number's text is its value
+		if err := dec.Decode(&req); err != nil {
+			return req, &invalidRequest{`the body is not {"sql": "…", "params": […]}: ` + err.Error()}
+		}
+		if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+			return req, &invalidRequest{"there is something after the JSON object in the body"}
+		}
+	} else {
+		req.SQL = string(body)
+	}
+	if req.SQL == "" {
+		req.SQL = req.Query
+	}
+	switch {
+	case strings.TrimSpace(req.SQL) == "":
+		return req, &invalidRequest{"there is no SQL in the request: send it as text/plain, or as {\"sql\": \"…\"}"}
+	case strings.ContainsRune(req.SQL, 0):
+		return req, &invalidRequest{"the SQL holds a NUL character, which PostgreSQL cannot store"}
+	case req.MaxRows < 0:
+		return req, &invalidRequest{"max_rows must not be negative"}
+	}
+	return req, nil
+}
+
+// tooManyRows says that a write was undone because it touched more rows than the request allows.
+type tooManyRows struct{ affected, allowed int64 }
+
+func (e *tooManyRows) Error() string {
+	return fmt.Sprintf("the statement would change %d rows, more than max_rows (%d), so it was rolled back: narrow it, or allow more", e.affected, e.allowed)
+}
+
+var errSQLAnswer = errors.New("the rows are larger than 64 MiB together: select less, or add a limit")
+
+// runSQL runs one request in one explicit transaction: in an implicit one, `do $$ … commit … $$` would end the local
+// settings with it. The connection is made as new when it goes back to its pool.
+func runSQL(ctx context.Context, db *database, req wire.SQLRequest, claims string) (wire.SQLResult, error) {
+	login := ownerLogin
+	if req.ReadOnly {
+		login = readerLogin
+	}
+	conn, err := db.pool(login).Acquire(ctx)
+	if err != nil {
+		return wire.SQLResult{}, fmt.Errorf("admin sql: %w", err)
+	}
+	defer conn.Release() // in a transaction still, after an error: the pool closes it then
+	pg := conn.Conn().PgConn()
+	touched := watchDDL(pg)
+	defer touched.stop()
+
+	run := sqlRun{pg: pg, maxRows: req.MaxRows, types: conn.Conn().TypeMap()}
+	// The settings are the transaction's first query: from here on a read only one cannot be made to write.
+	if err := run.exec(ctx, beginSQL(req.ReadOnly, claims)); err != nil {
+		return wire.SQLResult{}, err
+	}
+	run.result = sqlResult{}
+	if req.ReadOnly || len(req.Params) > 0 {
+		err = run.one(ctx, req.SQL, req.Params)
+	} else {
+		err = run.many(ctx, req.SQL)
+	}
+	if err == nil && req.MaxRows > 0 && !req.ReadOnly {
+		err = run.checkAffected(ctx)
+	}
+	var notices []string
+	if err == nil && pg.TxStatus() == 'T' {
+		notices, err = touched.explain(ctx, pg)
+	}
+	if err != nil {
+		_ = pg.Exec(context.WithoutCancel(ctx), "rollback").Close() // what fails here, the pool closes
+		return wire.SQLResult{}, err
+	}
+	if pg.TxStatus() != 'I' { // the SQL may have said commit itself
+		if err := pg.Exec(ctx, "commit").Close(); err != nil {
+			return wire.SQLResult{}, fmt.Errorf("admin sql: commit: %w", err)
+		}
+	}
+	return run.result.wire(notices), nil
+}
+
+func beginSQL(readOnly bool, claims string) string {
+	begin := "begin;"
+	if readOnly {
+		begin = "begin read only;"
+	}
+	settings := [][2]string{
+		{"search_path", projectSchema + ", public, auth"},
+		{"request.jwt.claims", claims},
+		{"statement_timeout", fmt.Sprint(sqlTimeout.Milliseconds())},
+		{"lock_timeout", fmt.Sprint(lockTimeout.Milliseconds())},
+		{"idle_in_transaction_session_timeout", fmt.Sprint(idleTimeout.Milliseconds())},
+		{"client_min_messages", "notice"},
+	}
+	calls := make([]string, len(settings))
+	for i, s := range settings {
+		calls[i] = "set_config(" + quoteLiteral(s[0]) + "," + quoteLiteral(s[1]) + ",true)"
+	}
+	return begin + "select " + strings.Join(calls, ",")
+}
+
+// writeSQLError answers in the envelope, with the texts that clients know: contract section 4.
+func writeSQLError(w http.ResponseWriter, err error, readOnly bool) {
+	var (
+		invalid  *invalidRequest
+		tooLarge *http.MaxBytesError
+		tooMany  *tooManyRows
+		pg       *pgconn.PgError
+	)
+	e := wire.Error{Category: "validation", SafeToRetry: true, MutationState: "rolled_back"}
+	status := http.StatusBadRequest
+	switch {
+	case errors.As(err, &invalid):
+		e.Code, e.Message, e.MutationState = "INVALID_REQUEST", invalid.message, "none"
+	case errors.As(err, &tooLarge):
+		status, e = http.StatusRequestEntityTooLarge, auth.BodyTooLarge(maxSQLBody)
+	case errors.As(err, &tooMany):
+		e.Code, e.Message = "MAX_ROWS_EXCEEDED", tooMany.Error()
+		e.Details = details(map[string]any{"affected": tooMany.affected, "max_rows": tooMany.allowed})
+	case errors.Is(err, errSQLAnswer):
+		status, e.Code, e.Message = http.StatusRequestEntityTooLarge, "ANSWER_TOO_LARGE", err.Error()
+	case errors.As(err, &pg):
+		e.Code, e.Message, e.Hint = "SQL_ERROR", "SQL error: "+pg.Message, pg.Hint
+		e.Details = details(map[string]any{"sqlstate": pg.Code, "position": pg.Position, "detail": pg.Detail})
+		switch {
+		case readOnly && (pg.Code == "42501" || pg.Code == "25006"):
+			status, e.Code, e.Category = http.StatusForbidden, "FORBIDDEN", "auth"
+			e.Message = "Blocked SQL pattern: " + pg.Message
+			e.Hint = "this ran with read_only, as a login that may only read"
+		case pg.Code == "42501":
+			status, e.Code, e.Category = http.StatusForbidden, "FORBIDDEN", "auth"
+			e.Message = "Blocked SQL pattern: " + pg.Message
+		case pg.Code == "57014":
+			e.Message = fmt.Sprintf("SQL error: %s (the limit is %s)", pg.Message, sqlTimeout)
+		case pg.Code == "40001", pg.Code == "40P01", pg.Code == "55P03":
+			e.Retryable = true
+		}
+	default:
+		status = http.StatusServiceUnavailable
+		e.Code, e.Category, e.Retryable = "DATABASE_UNAVAILABLE", "local", true
+		e.Message = "the database did not answer; whether the statement took effect is not known"
+		e.SafeToRetry, e.MutationState = readOnly, "unknown"
+		if readOnly {
+			e.MutationState = "none"
+		}
+	}
+	auth.WriteError(w, status, e)
+}
+
+// details drops what is empty; the rest is known to be JSON.
+func details(fields map[string]any) json.RawMessage {
+	for name, value := range fields {
+		if value == "" || value == int32(0) {
+			delete(fields, name)
+		}
+	}
+	raw, err := json.Marshal(fields)
+	if err != nil {
+		return nil
+	}
+	return raw
+}
