@@ -113,12 +113,9 @@ func (c *conn) honours(ctx context.Context, what string) bool {
 	known := c.extensions.Load()
 	if known == nil {
 		status, err := c.health(ctx)
-		if e, ok := errors.AsType[*Error](err); ok && (e.Status == 0 || e.Retryable) {
-			return false // not reached: ask again next time
-		}
 		known = &status.Honours
-		if err == nil || status.Status == "" {
-			c.extensions.Store(known)
+		if e, ok := errors.AsType[*Error](err); status.Status == "ok" || ok && e.Status != 0 && !e.Retryable {
+			c.extensions.Store(known) // it is up and said so, or it has no such route
 		}
 	}
 	return slices.Contains(*known, what)

@@ -172,7 +172,10 @@ func transportError(req request, err error) *Error {
 	if !req.reads {
 		e.MutationState = "unknown"
 	}
-	var certificate *tls.CertificateVerificationError
+	var (
+		certificate *tls.CertificateVerificationError
+		panicked    *PanicError
+	)
 	switch op, ok := errors.AsType[*net.OpError](err); {
 	case errors.Is(err, errTooLarge):
 		e.Code, e.Message, e.Retryable = CodeInvalidAnswer, "too much for one answer", false
@@ -183,6 +186,8 @@ func transportError(req request, err error) *Error {
 		e.Code, e.Message, e.Hint = CodeTimeout, "the backend did not answer in time", "Ask for less at once, or try again."
 	case errors.As(err, &certificate):
 		e.Retryable = false
+	case errors.As(err, &panicked):
+		e.Retryable, e.Hint = false, "This is a bug of the local gateway; its log says more."
 	case ok && op.Op == "dial":
 		e.SafeToRetry, e.MutationState = true, "not_started"
 	}

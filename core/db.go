@@ -9,8 +9,6 @@ import (
 	"github.com/run402/functions-mcp/core/wire"
 )
 
-const honoursMaxAffected = wire.HonoursMaxAffected
-
 // CallerDB is the database as one caller sees it: the caller's role, under row level security. Section 2.
 type CallerDB struct {
 	conn  *conn

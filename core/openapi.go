@@ -67,7 +67,7 @@ func columnInfo(name string, p openAPIProperty, notNull bool) ColumnInfo {
 	if c.Type == "" {
 		c.Type = p.Type
 	}
-	c.Required = notNull && c.Default == ""
+	c.Required = notNull && len(p.Default) == 0
 	for _, raw := range p.Enum {
 		c.Enum = append(c.Enum, scalarText(raw))
 	}

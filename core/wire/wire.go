@@ -28,7 +28,7 @@ type HealthStatus struct {
 
 // What a backend may say it honours.
 const (
-	HonoursMaxAffected = "max-affected" // Prefer: max-affected=n with handling=strict is checked inside the statement
+	HonoursMaxAffected = "max-affected"  // Prefer: max-affected=n with handling=strict is checked inside the statement
 	HonoursReadOnlySQL = "sql-read-only" // read_only and max_rows of SQLRequest
 )
 
