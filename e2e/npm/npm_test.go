@@ -81,11 +81,12 @@ type project struct {
 func newProject(t *testing.T) project {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "functions-mcp")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../..").CombinedOutput(); err != nil {
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../..")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	// As root the database runs as another user, who must be able to reach it: t.TempDir is root's alone.
-	data, err := os.MkdirTemp("", "functions-mcp-npm-")
+	data, err := os.MkdirTemp("", "functions-mcp-npm-") //nolint:usetesting // for the reason above
 	if err != nil {
 		t.Fatal(err)
 	}
