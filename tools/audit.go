@@ -14,6 +14,7 @@ type Audit interface {
 // Event says who did what to what, and how it ended. It holds no argument and no value.
 type Event struct {
 	Principal string // the caller's id; "anon" when nobody signed in, "unknown" when the credential was refused
+	Verified  bool   // the id comes from a token whose signature was checked
 	Tool      string
 	Plane     string // "caller", "admin" or "none"
 	Target    string // the table; empty when the tool has none or the arguments were not understood
@@ -21,3 +22,7 @@ type Event struct {
 	Rows      int    // returned or, for a write, affected
 	Duration  time.Duration
 }
+
+type noAudit struct{}
+
+func (noAudit) Record(context.Context, Event) {}

@@ -2,7 +2,11 @@
 package tools
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/mark3labs/mcp-go/server"
@@ -17,12 +21,15 @@ const (
 	ToolsetAdmin = "admin"
 )
 
+// Toolsets lists the names that Options.Toolsets may hold.
+func Toolsets() []string { return []string{ToolsetData, ToolsetAdmin} }
+
 // Options says what the tools work with and which of them exist. Client and Callers are needed, the rest has defaults.
 type Options struct {
 	Client  *core.Client
 	Callers auth.Callers
 
-	// Toolsets that are open; nil opens all. A name that does not exist is an error.
+	// Toolsets that are open; none opens all. A name that does not exist is an error.
 	Toolsets []string
 	// ReadOnly leaves only the tools that only read, and admin_sql then reads whatever a call says.
 	ReadOnly bool
@@ -40,18 +47,88 @@ type Options struct {
 }
 
 // Set is the tools that Options left open. It is safe for concurrent use.
-type Set struct{ tools []*tool }
-
-type tool struct{}
+type Set struct {
+	o        Options
+	tools    []*tool
+	toolsets []string // that have a tool
+}
 
 // New builds the tools. It fails on an unknown toolset and on a tool that breaks the rules of the surface.
-func New(o Options) (*Set, error) { panic("TODO") }
+func New(o Options) (*Set, error) {
+	if o.Client == nil || o.Callers == nil {
+		return nil, errors.New("tools: a client and callers are needed")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Audit == nil {
+		o.Audit = noAudit{}
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 50 * time.Second
+	}
+	for _, name := range o.Toolsets {
+		if !slices.Contains(Toolsets(), name) {
+			return nil, fmt.Errorf("tools: there is no toolset %q; there are %s", name, strings.Join(Toolsets(), ", "))
+		}
+	}
+	s := &Set{o: o}
+	return s, s.add(s.all())
+}
 
-// ServerOptions are what the tools need said when the MCP server is made: instructions and capabilities.
-func (s *Set) ServerOptions() []server.ServerOption { panic("TODO") }
+// all lists every tool whose toolset is open and whose plane has its key.
+func (s *Set) all() []*tool {
+	open := func(name string) bool { return len(s.o.Toolsets) == 0 || slices.Contains(s.o.Toolsets, name) }
+	list := []*tool{s.whoamiTool()} // whoever may call anything may ask who they are
+	if open(ToolsetData) && s.o.CallerPlane {
+		list = append(list, s.dataTools()...)
+	}
+	if open(ToolsetAdmin) && s.o.AdminPlane {
+		list = append(list, s.adminTools()...)
+	}
+	return list
+}
 
-// Register adds the tools to an MCP server.
-func (s *Set) Register(m *server.MCPServer) { panic("TODO") }
+func (s *Set) add(list []*tool) error {
+	for _, t := range list {
+		if t.err != nil {
+			return fmt.Errorf("tools: %w", t.err)
+		}
+		if s.has(t.name) {
+			return fmt.Errorf("tools: two tools are named %s", t.name)
+		}
+		if s.o.ReadOnly && !t.hints.readOnly {
+			continue
+		}
+		s.tools = append(s.tools, t)
+		if t.plane != planeNone && !slices.Contains(s.toolsets, t.toolset) {
+			s.toolsets = append(s.toolsets, t.toolset)
+		}
+	}
+	slices.SortFunc(s.tools, func(a, b *tool) int { return strings.Compare(a.name, b.name) })
+	return nil
+}
+
+// has reports whether a tool is enabled. No text of ours names one that is not.
+func (s *Set) has(name string) bool {
+	return slices.ContainsFunc(s.tools, func(t *tool) bool { return t.name == name })
+}
 
 // Names lists the tools in the order in which clients see them.
-func (s *Set) Names() []string { panic("TODO") }
+func (s *Set) Names() []string {
+	names := make([]string, len(s.tools))
+	for i, t := range s.tools {
+		names[i] = t.name
+	}
+	return names
+}
+
+// Open lists the toolsets that have a tool.
+func (s *Set) Open() []string { return slices.Clone(s.toolsets) }
+
+// Register adds the tools to an MCP server.
+func (s *Set) Register(m *server.MCPServer) {
+	for _, t := range s.tools {
+		m.AddTool(t.definition(), s.serve(t))
+	}
+}

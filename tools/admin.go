@@ -1,0 +1,90 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/run402/functions-mcp/core"
+)
+
+// adminTools work as the service role. They are tools of their own, so that a person can allow the others and refuse
+// these.
+func (s *Set) adminTools() []*tool {
+	return []*tool{
+		define(spec{
+			name: "admin_describe_tables", toolset: ToolsetAdmin, plane: planeAdmin, hints: reads,
+			description: "List all tables with columns, keys, policies, and why callers cannot reach them; table or detail for grants.",
+		}, s.adminDescribeTables),
+		define(spec{
+			name: "admin_query_table", toolset: ToolsetAdmin, plane: planeAdmin, hints: reads,
+			description: "Read any rows of a table, bypassing row level security. To see what a user sees use query_table.",
+		}, s.adminQueryTable),
+		define(spec{
+			name: "admin_insert_rows", toolset: ToolsetAdmin, plane: planeAdmin, hints: inserts,
+			description: "Insert or upsert rows, bypassing row level security. Returns the rows as written.",
+		}, s.adminInsertRows),
+		define(spec{
+			name: "admin_update_rows", toolset: ToolsetAdmin, plane: planeAdmin, hints: changes,
+			description: "Update matching rows of any user, bypassing row level security. Returns them.",
+		}, s.adminUpdateRows),
+		define(spec{
+			name: "admin_delete_rows", toolset: ToolsetAdmin, plane: planeAdmin, hints: changes,
+			description: "Delete matching rows of any user, bypassing row level security. Returns them.",
+		}, s.adminDeleteRows),
+		s.sqlTool(),
+	}
+}
+
+type adminUpdateInput struct {
+	Table   string          `json:"table" jsonschema:"required"`
+	Set     json.RawMessage `json:"set" jsonschema:"required" jsonschema_description:"Column: new value"`
+	Filters []filter        `json:"filters,omitempty" jsonschema_description:"All must hold"`
+	AllRows bool            `json:"all_rows,omitempty" jsonschema_description:"Instead of filters: the whole table"`
+	Select  string          `json:"select,omitempty" arg:"list" jsonschema_description:"Columns to return; default all"`
+	MaxRows int             `json:"max_rows,omitempty" jsonschema:"minimum=1,default=100" jsonschema_description:"Refuse to touch more"`
+}
+
+type adminDeleteInput struct {
+	Table   string   `json:"table" jsonschema:"required"`
+	Filters []filter `json:"filters,omitempty" jsonschema_description:"All must hold"`
+	AllRows bool     `json:"all_rows,omitempty" jsonschema_description:"Instead of filters: the whole table"`
+	Select  string   `json:"select,omitempty" arg:"list" jsonschema_description:"Columns to return; default all"`
+	MaxRows int      `json:"max_rows,omitempty" jsonschema:"minimum=1,default=100" jsonschema_description:"Refuse to touch more"`
+}
+
+func (in adminUpdateInput) target() string { return in.Table }
+func (in adminDeleteInput) target() string { return in.Table }
+
+func (s *Set) adminFrom(table string) *core.Query { return s.o.Client.Admin().From(table) }
+
+func (s *Set) adminQueryTable(ctx context.Context, in queryInput) (rows, error) {
+	return queryRows(ctx, s.adminFrom(in.Table), in)
+}
+
+func (s *Set) adminInsertRows(ctx context.Context, in insertInput) (rows, error) {
+	return insertRows(ctx, s.adminFrom(in.Table), in)
+}
+
+func (s *Set) adminUpdateRows(ctx context.Context, in adminUpdateInput) (rows, error) {
+	if err := filtersOrAll(in.Filters, in.AllRows); err != nil {
+		return rows{}, err
+	}
+	return updateRows(ctx, s.adminFrom(in.Table), updateInput{in.Table, in.Set, in.Filters, in.Select, in.MaxRows})
+}
+
+func (s *Set) adminDeleteRows(ctx context.Context, in adminDeleteInput) (rows, error) {
+	if err := filtersOrAll(in.Filters, in.AllRows); err != nil {
+		return rows{}, err
+	}
+	return deleteRows(ctx, s.adminFrom(in.Table), deleteInput{in.Table, in.Filters, in.Select, in.MaxRows})
+}
+
+func filtersOrAll(filters []filter, all bool) error {
+	if all && len(filters) > 0 {
+		return argument("all_rows", "all_rows and filters contradict each other", "Give one of them.")
+	}
+	if all {
+		return nil
+	}
+	return needFilters(filters, "Say which rows, or set all_rows to true to mean every one.")
+}

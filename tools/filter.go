@@ -1,0 +1,147 @@
+package tools
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/run402/functions-mcp/core"
+)
+
+// filter is one condition on a column. Values travel as text: PostgreSQL casts them to the column's type, so nothing is
+// lost and the schema needs no untyped field.
+type filter struct {
+	Column string   `json:"column" jsonschema:"required"`
+	Op     string   `json:"op,omitempty" jsonschema:"default=eq,enum=eq,enum=neq,enum=gt,enum=gte,enum=lt,enum=lte,enum=like,enum=ilike,enum=in,enum=is"`
+	Value  *string  `json:"value,omitempty" jsonschema_description:"As text; null, true… with is; % is the wildcard of like"`
+	Values []string `json:"values,omitempty" jsonschema_description:"With in"`
+}
+
+// loosen takes the spellings that models use for operators, a list in value, and null.
+func (*filter) loosen(fields map[string]json.RawMessage) {
+	op := canonicalOp(scalarText(fields["op"]))
+	value, given := fields["value"]
+	switch {
+	case given && isNull(value) && (op == "" || op == "eq" || op == "is"):
+		op, fields["value"] = "is", quote("null")
+	case given && isNull(value) && op == "neq":
+		op, fields["value"] = "is", quote("not_null")
+	case op == "is" && given:
+		fields["value"] = quote(strings.ReplaceAll(strings.ToLower(strings.TrimSpace(scalarText(value))), " ", "_"))
+	case op == "is_null" && !given, op == "is_not_null" && !given:
+		fields["value"] = quote(strings.TrimPrefix(op, "is_"))
+		op = "is"
+	case op == "in" && given && isNull(fields["values"]):
+		if shape(value) == '"' {
+			if s := strings.TrimSpace(scalarText(value)); strings.HasPrefix(s, "(") && strings.HasSuffix(s, ")") {
+				value = quote(s[1 : len(s)-1])
+			}
+		}
+		delete(fields, "value")
+		fields["values"] = value
+	}
+	if op != "" {
+		fields["op"] = quote(op)
+	}
+}
+
+func canonicalOp(op string) string {
+	op = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(op)), " ", "_")
+	switch op {
+	case "=", "==", "===", "equals", "equal":
+		return "eq"
+	case "!=", "<>", "!==", "ne", "not_equals", "not_equal":
+		return "neq"
+	case ">", "greater_than":
+		return "gt"
+	case ">=", "ge":
+		return "gte"
+	case "<", "less_than":
+		return "lt"
+	case "<=", "le":
+		return "lte"
+	case "any", "one_of":
+		return "in"
+	case "isnull", "null":
+		return "is_null"
+	case "not_null", "notnull", "is_notnull", "isnotnull":
+		return "is_not_null"
+	}
+	return op
+}
+
+// applyFilters adds the conditions to a query, each with as many values as its operator takes.
+func applyFilters(q *core.Query, filters []filter) error {
+	for i, f := range filters {
+		at := fmt.Sprintf("filters[%d]", i)
+		switch {
+		case f.Op == "in" && f.Value != nil:
+			return argument(at+".value", "the operator in takes values, and has a value too", "Put the whole list into values.")
+		case f.Op == "in" && len(f.Values) == 0:
+			return argument(at+".values", "the operator in needs values", `Give a list such as ["a","b"].`)
+		case f.Op != "in" && f.Values != nil:
+			return argument(at+".values", "only the operator in takes values", "Use value, or the operator in.")
+		case f.Op != "in" && f.Value == nil:
+			return argument(at+".value", "the operator "+f.Op+" needs a value", "To find NULL use is with the value null.")
+		case f.Op == "is" && !slices.Contains(isValues, *f.Value):
+			e := argument(at+".value", fmt.Sprintf("is cannot compare with %q", short(*f.Value)), "Use eq for other values.")
+			e.Valid = isValues
+			return e
+		}
+		if f.Op != "in" {
+			q.Filter(f.Column, f.Op, *f.Value)
+			continue
+		}
+		values := make([]any, len(f.Values))
+		for i, v := range f.Values {
+			values[i] = v
+		}
+		q.In(f.Column, values...)
+	}
+	return nil
+}
+
+var isValues = []string{"null", "not_null", "true", "false", "unknown"} //nolint:gochecknoglobals // a constant list
+
+// applyOrder sorts by a list such as "created_at.desc,id". "created_at desc" and "-created_at" mean the same.
+func applyOrder(q *core.Query, order string) error {
+	for term := range strings.SplitSeq(order, ",") {
+		term = strings.TrimSpace(term)
+		if term == "" {
+			continue
+		}
+		column, dir := term, core.Asc
+		if rest, minus := strings.CutPrefix(term, "-"); minus {
+			column, dir = rest, core.Desc
+		} else if c, d, ok := cutDirection(term); ok {
+			column, dir = c, d
+		}
+		if column == "" || strings.ContainsAny(column, " \t") {
+			e := argument("order", fmt.Sprintf("%q is no sort order", short(term)), "")
+			e.Valid = []string{"column", "column.asc", "column.desc", "column.desc.nullslast"}
+			return e
+		}
+		q.Order(column, dir)
+	}
+	return nil
+}
+
+// cutDirection splits "a.desc.nullslast" or "a desc nulls last" into the column and the direction.
+func cutDirection(term string) (column string, dir core.Direction, ok bool) {
+	word := strings.ToLower(strings.Join(strings.Fields(term), "."))
+	word = strings.Replace(strings.Replace(word, "nulls.first", "nullsfirst", 1), "nulls.last", "nullslast", 1)
+	for _, d := range []core.Direction{
+		core.AscNullsFirst, core.AscNullsLast, core.DescNullsFirst, core.DescNullsLast, core.Asc, core.Desc,
+	} {
+		for _, suffix := range []string{"." + string(d), "." + strings.TrimPrefix(string(d), "asc.")} {
+			if base, found := strings.CutSuffix(word, suffix); found {
+				if strings.HasPrefix(suffix, ".nulls") {
+					d = core.Direction("asc." + suffix[1:])
+				}
+				return strings.TrimSpace(term[:len(base)]), d, true
+			}
+		}
+	}
+	return "", "", false
+}

@@ -1,0 +1,287 @@
+package tools
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/run402/functions-mcp/auth"
+	"github.com/run402/functions-mcp/core"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// newSet returns the tools over a backend that answers as h does.
+func newSet(t testing.TB, h http.Handler, change func(*Options)) *Set {
+	t.Helper()
+	client, err := core.New(core.Config{
+		Base: "http://localhost", ProjectID: "prj_test", AnonKey: "anon-key", ServiceKey: "service-key",
+		Transport: core.Handler(h),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{
+		Client: client, Callers: auth.AnonymousCaller, CallerPlane: true, AdminPlane: true,
+		ProjectID: "prj_test", Backend: "a test",
+	}
+	if change != nil {
+		change(&o)
+	}
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func newServer(s *Set) *server.MCPServer {
+	m := server.NewMCPServer("functions-mcp", "test", s.ServerOptions()...)
+	s.Register(m)
+	return m
+}
+
+// rpc sends one JSON-RPC request through the server, as a transport does, and returns the encoded answer.
+func rpc(t testing.TB, m *server.MCPServer, method string, params any) json.RawMessage {
+	t.Helper()
+	request, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := json.Marshal(m.HandleMessage(context.Background(), request))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+type listedTool struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description"`
+	InputSchema map[string]any  `json:"inputSchema"`
+	Annotations map[string]bool `json:"annotations"`
+}
+
+func listTools(t testing.TB, m *server.MCPServer) ([]listedTool, json.RawMessage) {
+	t.Helper()
+	var answer struct {
+		Result json.RawMessage `json:"result"`
+	}
+	if err := json.Unmarshal(rpc(t, m, "tools/list", map[string]any{}), &answer); err != nil {
+		t.Fatal(err)
+	}
+	var list struct{ Tools []listedTool }
+	if err := json.Unmarshal(answer.Result, &list); err != nil {
+		t.Fatalf("%v: %s", err, answer.Result)
+	}
+	return list.Tools, answer.Result
+}
+
+func nothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }
+
+var modes = map[string]func(*Options){
+	"all":       nil,
+	"read_only": func(o *Options) { o.ReadOnly = true },
+}
+
+// The surface is what every client pays for and every agent learns, so a change to it shows as a change to these files.
+func TestToolsListIsTheGoldenFile(t *testing.T) {
+	for mode, change := range modes {
+		t.Run(mode, func(t *testing.T) {
+			_, got := listTools(t, newServer(newSet(t, http.HandlerFunc(nothing), change)))
+			var pretty bytes.Buffer
+			if err := json.Indent(&pretty, got, "", "  "); err != nil {
+				t.Fatal(err)
+			}
+			pretty.WriteByte('\n')
+			path := filepath.Join("testdata", "tools_list_"+mode+".json")
+			if *update {
+				if err := os.WriteFile(path, pretty.Bytes(), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), pretty.String()); diff != "" {
+				t.Errorf("the surface changed (-update writes it anew):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestEveryToolKeepsTheRulesOfTheSurface(t *testing.T) {
+	// The planned toolsets share 20 KB; these two have half of it.
+	const budget = 10 << 10
+	name := regexp.MustCompile(`^([a-z]+(_[a-z]+)+|whoami)$`)
+	for mode, change := range modes {
+		t.Run(mode, func(t *testing.T) {
+			list, raw := listTools(t, newServer(newSet(t, http.HandlerFunc(nothing), change)))
+			t.Logf("%d tools in %d bytes", len(list), len(raw))
+			if len(raw) > budget {
+				t.Errorf("tools/list has %d bytes, more than %d", len(raw), budget)
+			}
+			for _, tool := range list {
+				if len(tool.Name) > 30 || !name.MatchString(tool.Name) {
+					t.Errorf("%s: the name is not verb_object of at most 30 characters", tool.Name)
+				}
+				if n := len(tool.Description); n == 0 || n > 200 {
+					t.Errorf("%s: the description has %d characters", tool.Name, n)
+				}
+				for _, hint := range []string{"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"} {
+					if _, ok := tool.Annotations[hint]; !ok {
+						t.Errorf("%s: no %s", tool.Name, hint)
+					}
+				}
+				if mode == "read_only" && !tool.Annotations["readOnlyHint"] {
+					t.Errorf("%s: it writes in a server that only reads", tool.Name)
+				}
+				if tool.InputSchema["additionalProperties"] != false {
+					t.Errorf("%s: unknown arguments are not refused", tool.Name)
+				}
+				delete(tool.InputSchema, "additionalProperties")
+				checkPortable(t, tool.Name, tool.InputSchema)
+			}
+		})
+	}
+}
+
+// checkPortable fails on a keyword that some client or model provider refuses (anchors.md, part D).
+func checkPortable(t *testing.T, path string, schema map[string]any) {
+	t.Helper()
+	if _, ok := schema["type"].(string); !ok {
+		t.Errorf("%s: no type, or a union", path)
+	}
+	for keyword, value := range schema {
+		switch keyword {
+		case "type", "description", "enum", "default", "minimum", "maximum", "required":
+		case "items":
+			checkPortable(t, path+"[]", value.(map[string]any))
+		case "properties":
+			for name, property := range value.(map[string]any) {
+				checkPortable(t, path+"."+name, property.(map[string]any))
+			}
+		default:
+			t.Errorf("%s: keyword %s", path, keyword)
+		}
+	}
+}
+
+func TestASchemaThatIsNotPortableIsRefusedAtStart(t *testing.T) {
+	type deep struct {
+		A []struct {
+			B []struct {
+				C struct {
+					D string `json:"d"`
+				} `json:"c"`
+			} `json:"b"`
+		} `json:"a"`
+	}
+	type nullable struct {
+		A string `json:"a" jsonschema:"nullable"`
+	}
+	type untyped struct {
+		A any `json:"a"`
+	}
+	type float struct {
+		A float64 `json:"a"`
+	}
+	type pattern struct {
+		A string `json:"a" jsonschema:"pattern=^a$"`
+	}
+	type badDefault struct {
+		A int `json:"a" jsonschema:"default=0,minimum=1"`
+	}
+	for name, tool := range map[string]*tool{
+		"deep":       define(spec{name: "a_tool"}, func(context.Context, deep) (rows, error) { return rows{}, nil }),
+		"nullable":   define(spec{name: "a_tool"}, func(context.Context, nullable) (rows, error) { return rows{}, nil }),
+		"untyped":    define(spec{name: "a_tool"}, func(context.Context, untyped) (rows, error) { return rows{}, nil }),
+		"float":      define(spec{name: "a_tool"}, func(context.Context, float) (rows, error) { return rows{}, nil }),
+		"pattern":    define(spec{name: "a_tool"}, func(context.Context, pattern) (rows, error) { return rows{}, nil }),
+		"badDefault": define(spec{name: "a_tool"}, func(context.Context, badDefault) (rows, error) { return rows{}, nil }),
+	} {
+		s := newSet(t, http.HandlerFunc(nothing), nil)
+		if err := s.add([]*tool{tool}); err == nil {
+			t.Errorf("%s: offered", name)
+		}
+	}
+}
+
+func TestNamesAreUnique(t *testing.T) {
+	s := newSet(t, http.HandlerFunc(nothing), nil)
+	if err := s.add([]*tool{s.whoamiTool()}); err == nil || !strings.Contains(err.Error(), "whoami") {
+		t.Errorf("a second whoami: %v", err)
+	}
+}
+
+func TestOnlyToolsWithAPlaneAndAnOpenToolsetExist(t *testing.T) {
+	data := []string{"delete_rows", "describe_tables", "insert_rows", "query_table", "update_rows", "whoami"}
+	admin := []string{
+		"admin_delete_rows", "admin_describe_tables", "admin_insert_rows", "admin_query_table", "admin_sql",
+		"admin_update_rows",
+	}
+	for name, test := range map[string]struct {
+		change func(*Options)
+		want   []string
+	}{
+		"all":            {func(*Options) {}, slices.Concat(admin, data)},
+		"data only":      {func(o *Options) { o.Toolsets = []string{"data"} }, data},
+		"admin only":     {func(o *Options) { o.Toolsets = []string{"admin"} }, append(slices.Clone(admin), "whoami")},
+		"no service key": {func(o *Options) { o.AdminPlane = false }, data},
+		"no anon key":    {func(o *Options) { o.CallerPlane = false }, append(slices.Clone(admin), "whoami")},
+		"read only": {func(o *Options) { o.ReadOnly = true }, []string{
+			"admin_describe_tables", "admin_query_table", "admin_sql", "describe_tables", "query_table", "whoami",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSet(t, http.HandlerFunc(nothing), test.change)
+			list, _ := listTools(t, newServer(s))
+			var got []string
+			for _, tool := range list {
+				got = append(got, tool.Name)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(test.want, s.Names()); diff != "" {
+				t.Error(diff)
+			}
+			all := newSet(t, http.HandlerFunc(nothing), nil).Names()
+			text := s.Instructions(context.Background())
+			for _, tool := range all {
+				if regexp.MustCompile(`\b`+tool+`\b`).MatchString(text) && !slices.Contains(test.want, tool) {
+					t.Errorf("the instructions name %s, which is not enabled: %s", tool, text)
+				}
+			}
+		})
+	}
+}
+
+func TestAnUnknownToolsetIsRefused(t *testing.T) {
+	client, err := core.New(core.Config{Base: "http://localhost"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = New(Options{Client: client, Callers: auth.AnonymousCaller, Toolsets: []string{"dat"}})
+	if err == nil || !strings.Contains(err.Error(), "data, admin") {
+		t.Errorf("toolset dat: %v", err)
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	for b.Loop() {
+		newSet(b, http.HandlerFunc(nothing), nil)
+	}
+}
