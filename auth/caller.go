@@ -13,7 +13,7 @@ type Caller struct {
 	Token     string          // the bearer, as it goes to the backend; empty when anonymous
 	ID        string          // sub
 	Email     string          // email
-	Role      string          // the system role: "anon" when anonymous, else the token's (authenticated, project_admin, …)
+	Role      string          // the system role: "anon" when anonymous, else the token's (authenticated, …)
 	ProjectID string          // project_id
 	Expires   time.Time       // exp; zero when the token does not say
 	Claims    json.RawMessage // the token's payload, a JSON object; nil when anonymous
@@ -36,6 +36,6 @@ func CallerFrom(ctx context.Context) (Caller, bool) {
 	return c, ok
 }
 
-// Callers resolves the caller of each request. On HTTP that is the caller in the context; on stdio the operator's token,
-// re-read when its file changes. Never a session's.
+// Callers resolves the caller of each request. On HTTP that is the caller in the context; on stdio the operator's
+// token, re-read when its file changes. Never a session's.
 type Callers func(context.Context) (Caller, error)

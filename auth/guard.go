@@ -20,9 +20,9 @@ type GuardConfig struct {
 }
 
 // Guard returns the middleware that every listener stands behind. A request whose Host is neither loopback, the address
-// listened on, nor the public URL's is refused, so that no web page can reach us by a name that it rebinds in DNS. So is a
-// request with an Origin that is not allowed, whatever its method: a stream is opened by GET. Both are 403. Allowed
-// origins get CORS answers, without credentials.
+// listened on, nor the public URL's is refused, so that no web page can reach us by a name that it rebinds in DNS. So
+// is a request with an Origin that is not allowed, whatever its method: a stream is opened by GET. Both are 403.
+// Allowed origins get CORS answers, without credentials.
 func Guard(cfg GuardConfig) (func(http.Handler) http.Handler, error) {
 	g, err := newGuard(cfg)
 	if err != nil {
@@ -109,7 +109,8 @@ func (g *guard) allowsHost(hostport string) bool {
 }
 
 func refuse(w http.ResponseWriter, code, message string) {
-	WriteError(w, http.StatusForbidden, wire.Error{Code: code, Message: message, Category: "auth", MutationState: "none"})
+	e := wire.Error{Code: code, Message: message, Category: "auth", MutationState: "none"}
+	WriteError(w, http.StatusForbidden, e)
 }
 
 // IsLoopback reports whether a host, without its port, is this machine and no other: localhost or a loopback address.

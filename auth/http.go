@@ -71,8 +71,9 @@ func BodyTooLarge(limit int64) wire.Error {
 	}
 }
 
-// TokenError maps a failure of Verify or Bearer to its answer: 403 PROJECT_TOKEN_MISMATCH for a token of another project,
-// else 401 AUTHENTICATION_REQUIRED (contract section 2.1). Any other error is reported as 401 without its text.
+// TokenError maps a failure of Verify or Bearer to its answer: 403 PROJECT_TOKEN_MISMATCH for a token of another
+// project, else 401 AUTHENTICATION_REQUIRED (contract section 2.1). Any other error is reported as 401 without its
+// text.
 func TokenError(err error) (status int, e wire.Error) {
 	e = wire.Error{
 		Code: "AUTHENTICATION_REQUIRED", Category: "auth", MutationState: "none",

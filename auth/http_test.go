@@ -36,8 +36,10 @@ func TestBearer(t *testing.T) {
 		"two spaces":         {[]string{"Bearer  abc"}, "", ErrBearer},
 		"tab":                {[]string{"Bearer\tabc"}, "", ErrBearer},
 		"quoted":             {[]string{`Bearer "abc"`}, "", ErrBearer},
-		"longest":            {[]string{"Bearer " + strings.Repeat("a", MaxTokenBytes)}, strings.Repeat("a", MaxTokenBytes), nil},
-		"too long":           {[]string{"Bearer " + strings.Repeat("a", MaxTokenBytes+1)}, "", ErrBearer},
+		"longest": {
+			[]string{"Bearer " + strings.Repeat("a", MaxTokenBytes)}, strings.Repeat("a", MaxTokenBytes), nil,
+		},
+		"too long": {[]string{"Bearer " + strings.Repeat("a", MaxTokenBytes+1)}, "", ErrBearer},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)
@@ -131,8 +133,10 @@ func TestWriteErrorSendsTheEnvelope(t *testing.T) {
 func TestWriteErrorKeepsWhatTheCallerSaid(t *testing.T) {
 	w := httptest.NewRecorder()
 	w.Header().Set("WWW-Authenticate", "Bearer other")
-	WriteError(w, http.StatusUnauthorized, wire.Error{Code: "A", TraceID: "trc_1", Details: json.RawMessage("not JSON")})
-	if w.Header().Get("WWW-Authenticate") != "Bearer other" || !strings.Contains(w.Body.String(), `"trace_id":"trc_1"`) {
+	e := wire.Error{Code: "A", TraceID: "trc_1", Details: json.RawMessage("not JSON")}
+	WriteError(w, http.StatusUnauthorized, e)
+	if w.Header().Get("WWW-Authenticate") != "Bearer other" ||
+		!strings.Contains(w.Body.String(), `"trace_id":"trc_1"`) {
 		t.Errorf("%v %s", w.Header(), w.Body)
 	}
 	w = httptest.NewRecorder()

@@ -38,7 +38,8 @@ func Sign(secret []byte, c Claims) (string, error) {
 	case c.Role == "" || c.ProjectID == "":
 		return "", errors.New("sign token: a token needs a role and a project id")
 	case c.Expires.IsZero() && c.Role != RoleAnon && c.Role != RoleService:
-		return "", fmt.Errorf("sign token: a token for the role %q needs an expiry; only project keys have none", c.Role)
+		return "", fmt.Errorf("sign token: a token for the role %q needs an expiry, only project keys do not",
+			c.Role)
 	}
 	claims := jwt.MapClaims{}
 	for name, value := range map[string]string{

@@ -67,7 +67,10 @@ func TestEqualKeys(t *testing.T) {
 	for _, test := range []struct {
 		given, expected string
 		want            bool
-	}{{"key", "key", true}, {"key", "kez", false}, {"key", "key2", false}, {"", "key", false}, {"key", "", false}, {"", "", false}} {
+	}{
+		{"key", "key", true}, {"key", "kez", false}, {"key", "key2", false}, {"", "key", false}, {"key", "", false},
+		{"", "", false},
+	} {
 		if got := EqualKeys(test.given, test.expected); got != test.want {
 			t.Errorf("EqualKeys(%q, %q) = %v", test.given, test.expected, got)
 		}

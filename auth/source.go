@@ -46,8 +46,8 @@ func StaticToken(token string) *TokenSource {
 	return &TokenSource{text: strings.TrimSpace(token), now: time.Now}
 }
 
-// TokenFile is a source that reads its token from a file, again whenever the file changes: written in place or replaced by
-// rename. A file that others on the machine can read gets a warning on log.
+// TokenFile is a source that reads its token from a file, again whenever the file changes: written in place or replaced
+// by rename. A file that others on the machine can read gets a warning on log.
 func TokenFile(path string, log *slog.Logger) *TokenSource {
 	return &TokenSource{path: path, log: log, now: time.Now}
 }
@@ -89,8 +89,8 @@ var errServiceRole = errors.New("the token is a service key, which no caller may
 func (s *TokenSource) explain(err error) error {
 	const fresh = "`functions-mcp token` prints one for a local project"
 	if s.path != "" {
-		return fmt.Errorf("the caller in RUN402_USER_TOKEN_FILE: %w: put a fresh token in that file, no restart needed; %s",
-			err, fresh)
+		return fmt.Errorf("the caller in RUN402_USER_TOKEN_FILE: %w: "+
+			"put a fresh token in that file, no restart needed; %s", err, fresh)
 	}
 	return fmt.Errorf("the caller in RUN402_USER_TOKEN: %w: set a fresh token and restart this server; %s", err, fresh)
 }

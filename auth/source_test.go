@@ -2,7 +2,6 @@ package auth
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -69,7 +68,7 @@ func TestTokenFileIsReadAgainWhenItChanges(t *testing.T) {
 			for _, sub := range []string{"u1", "u2", "u3"} {
 				change(t, path, user(sub))
 				for range 2 {
-					if c, err := callers(context.Background()); err != nil || c.ID != sub {
+					if c, err := callers(t.Context()); err != nil || c.ID != sub {
 						t.Fatalf("caller %q, error %v; want %q", c.ID, err, sub)
 					}
 				}
@@ -87,7 +86,7 @@ func TestTokenFileThatDoesNotChangeIsNotReadAgain(t *testing.T) {
 	write(t, path, token)
 	for range 3 {
 		age(t, path)
-		if c, err := callers(context.Background()); err != nil || c.ID != "u1" || verified != 1 {
+		if c, err := callers(t.Context()); err != nil || c.ID != "u1" || verified != 1 {
 			t.Fatalf("caller %q, error %v, verified %d times", c.ID, err, verified)
 		}
 		write(t, path, strings.Repeat("x", len(token))) // behind the same state: only a second read would show it
@@ -108,8 +107,9 @@ func TestTokenFileIsNeverSilentlyAnonymous(t *testing.T) {
 		"pipe": "not a regular file", "forged": "not a well-formed JWT",
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := TokenFile(path(name), slog.New(slog.DiscardHandler)).Callers(verifier())(context.Background())
-			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "RUN402_USER_TOKEN_FILE") {
+			c, err := TokenFile(path(name), slog.New(slog.DiscardHandler)).Callers(verifier())(t.Context())
+			if err == nil || !strings.Contains(err.Error(), want) ||
+				!strings.Contains(err.Error(), "RUN402_USER_TOKEN_FILE") {
 				t.Errorf("error %v, want one about the variable that says %q", err, want)
 			}
 			if c.Role != "" {
@@ -123,11 +123,11 @@ func TestTokenFileRecoversFromAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	callers := TokenFile(path, slog.New(slog.DiscardHandler)).Callers(verifier())
 	for range 2 {
-		if _, err := callers(context.Background()); err == nil {
+		if _, err := callers(t.Context()); err == nil {
 			t.Fatal("a missing file gave a caller")
 		}
 		write(t, path, user("u1"))
-		if c, err := callers(context.Background()); err != nil || c.ID != "u1" {
+		if c, err := callers(t.Context()); err != nil || c.ID != "u1" {
 			t.Fatalf("caller %q, error %v", c.ID, err)
 		}
 		if err := os.Remove(path); err != nil {
@@ -148,11 +148,11 @@ func TestExpiredTokenIsAnErrorThatSaysWhatToDo(t *testing.T) {
 			now := noon.Add(60 * time.Second)
 			source.now = func() time.Time { return now }
 			callers := source.Callers(NewHS256([]byte(secret), project, WithClock(clock)).Verify)
-			if _, err := callers(context.Background()); err != nil {
+			if _, err := callers(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			now = now.Add(time.Second)
-			_, err := callers(context.Background()) // from the cache: the text is the same
+			_, err := callers(t.Context()) // from the cache: the text is the same
 			if !errors.Is(err, ErrExpired) || !strings.Contains(err.Error(), name) ||
 				!strings.Contains(err.Error(), "functions-mcp token") {
 				t.Errorf("error %v", err)
@@ -164,7 +164,7 @@ func TestExpiredTokenIsAnErrorThatSaysWhatToDo(t *testing.T) {
 
 func TestServiceKeyIsNoCaller(t *testing.T) {
 	key := good(`{"role":"service_role","project_id":"` + project + `"}`)
-	if c, err := StaticToken(key).Callers(Unverified)(context.Background()); err == nil || c.Role != "" {
+	if c, err := StaticToken(key).Callers(Unverified)(t.Context()); err == nil || c.Role != "" {
 		t.Errorf("caller %+v, error %v", c, err)
 	}
 }
@@ -179,7 +179,7 @@ func TestTokenFileThatOthersCanReadIsWarnedAboutOnce(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := callers(context.Background()); err != nil {
+		if _, err := callers(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := strings.Count(log.String(), "chmod 600"), min(i, 1); got != want {
@@ -198,7 +198,7 @@ func TestCallersMayBeAskedAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if _, err := callers(context.Background()); err != nil {
+			if _, err := callers(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -207,14 +207,14 @@ func TestCallersMayBeAskedAtOnce(t *testing.T) {
 }
 
 func TestContextCaller(t *testing.T) {
-	if _, err := ContextCaller(context.Background()); err == nil {
+	if _, err := ContextCaller(t.Context()); err == nil {
 		t.Error("a request that passed no middleware has a caller")
 	}
-	c, err := ContextCaller(WithCaller(context.Background(), Caller{ID: "u1", Token: "t"}))
+	c, err := ContextCaller(WithCaller(t.Context(), Caller{ID: "u1", Token: "t"}))
 	if err != nil || c.ID != "u1" {
 		t.Errorf("caller %+v, error %v", c, err)
 	}
-	if c, err := AnonymousCaller(context.Background()); err != nil || !c.Anonymous() || c.Role != RoleAnon {
+	if c, err := AnonymousCaller(t.Context()); err != nil || !c.Anonymous() || c.Role != RoleAnon {
 		t.Errorf("caller %+v, error %v", c, err)
 	}
 }

@@ -47,8 +47,8 @@ func WithClock(now func() time.Time) Option { return func(v *Verifier) { v.now =
 // AllowNoExpiry accepts tokens without an exp claim: project keys, and the dev tokens of Run402 Core.
 func AllowNoExpiry() Option { return func(v *Verifier) { v.eternal = true } }
 
-// NewHS256 returns a verifier for a bare passphrase, which is one key without a kid: a token that names a kid is refused.
-// A token must be of projectID, unless that is empty. An empty secret fails closed: it refuses every token.
+// NewHS256 returns a verifier for a bare passphrase, which is one key without a kid: a token that names a kid is
+// refused. A token must be of projectID, unless that is empty. An empty secret fails closed: it refuses every token.
 func NewHS256(secret []byte, projectID string, opts ...Option) *Verifier {
 	v := &Verifier{
 		secret:    bytes.Clone(secret),
@@ -103,8 +103,8 @@ func (v *Verifier) key(t *jwt.Token) (any, error) {
 	return v.secret, nil
 }
 
-// Unverified reads a token without checking its signature, for when no key is at hand and only the backend can tell. Its
-// times are not checked either. Nothing may be decided on the result but what to show: Verified is false.
+// Unverified reads a token without checking its signature, for when no key is at hand and only the backend can tell.
+// Its times are not checked either. Nothing may be decided on the result but what to show: Verified is false.
 func Unverified(token string) (Caller, error) {
 	parts := strings.Split(token, ".")
 	if !isToken(token) || len(parts) != 3 {

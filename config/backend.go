@@ -16,8 +16,8 @@ const DefaultAPIBase = "https://api.run402.com"
 // Backend is what answers below core: a Local or a Remote.
 type Backend interface{ isBackend() }
 
-// Remote is hosted Run402 or a self-hosted Run402 Core, reached by HTTPS. At least one key is there. Without an anon key
-// there is no caller plane, without a service key no admin plane.
+// Remote is hosted Run402 or a self-hosted Run402 Core, reached by HTTPS. At least one key is there. Without an anon
+// key there is no caller plane, without a service key no admin plane.
 type Remote struct {
 	API        string // base URL without a trailing slash
 	ProjectID  string // always there with a service key, which needs it for SQL
@@ -38,8 +38,8 @@ func (r Remote) Verify() auth.Verify {
 	return auth.NewHS256([]byte(r.JWTSecret.Reveal()), r.ProjectID, auth.AllowNoExpiry()).Verify
 }
 
-// backend chooses by what is there: a key means remote, nothing means local. What is neither is refused, since an operator
-// who set half of a remote backend must not get an empty local project instead.
+// backend chooses by what is there: a key means remote, nothing means local. What is neither is refused, since an
+// operator who set half of a remote backend must not get an empty local project instead.
 func (c Config) backend(lookup Lookup) (Backend, error) {
 	r := Remote{
 		API:        lookup.get("RUN402_API_BASE"),
@@ -52,21 +52,21 @@ func (c Config) backend(lookup Lookup) (Backend, error) {
 	database := lookup.get("RUN402_DATABASE_URL") != "" || lookup.get("RUN402_ADMIN_DATABASE_URL") != ""
 	switch {
 	case database && (hasKey || r.API != ""):
-		return nil, errors.New("a database URL is set together with RUN402_API_BASE or project keys, and only one of them " +
-			"can answer: unset the database URL to use the API, or the RUN402_API_BASE and RUN402_*_KEY to use the database")
+		return nil, errors.New("a database URL is set together with RUN402_API_BASE or project keys, and only one " +
+			"can answer: unset the database URL to use the API, or RUN402_API_BASE and the keys to use the database")
 	case database:
 		return nil, nil // refused by Unsupported
 	case hasKey:
 		return r.check()
 	case r.API != "":
-		return nil, errors.New("RUN402_API_BASE is set without any project key: set RUN402_ANON_KEY for the caller's tools, " +
-			"RUN402_SERVICE_KEY for the admin tools, or unset it to use a local project")
-	case r.ProjectID != "":
-		return nil, errors.New("RUN402_PROJECT_ID is set without any project key: set RUN402_ANON_KEY for the caller's " +
+		return nil, errors.New("RUN402_API_BASE is set without any project key: set RUN402_ANON_KEY for the caller's " +
 			"tools, RUN402_SERVICE_KEY for the admin tools, or unset it to use a local project")
+	case r.ProjectID != "":
+		return nil, errors.New("RUN402_PROJECT_ID is set without any project key: set RUN402_ANON_KEY for the " +
+			"caller's tools, RUN402_SERVICE_KEY for the admin tools, or unset it to use a local project")
 	case r.JWTSecret != "":
-		return nil, errors.New("RUN402_JWT_SECRET is set without any project key, and a local project has a secret of its " +
-			"own: set the keys of the project it belongs to, or unset it")
+		return nil, errors.New("RUN402_JWT_SECRET is set without any project key, and a local project has a " +
+			"secret of its own: set the keys of the project it belongs to, or unset it")
 	}
 	return c.Local(lookup)
 }
@@ -81,7 +81,8 @@ func (r Remote) check() (Backend, error) {
 	r.API = api
 	switch {
 	case r.ProjectID == "" && r.ServiceKey != "":
-		errs = append(errs, errors.New("RUN402_SERVICE_KEY is set without RUN402_PROJECT_ID, which admin SQL needs: set it"))
+		errs = append(errs, errors.New("RUN402_SERVICE_KEY is set without RUN402_PROJECT_ID, "+
+			"which admin SQL needs: set it"))
 	case r.ProjectID != "" && !projectID.MatchString(r.ProjectID):
 		errs = append(errs, errors.New("RUN402_PROJECT_ID has characters that no project id has: "+
 			"it looks like prj_ and letters and digits"))
@@ -101,8 +102,8 @@ func (r Remote) check() (Backend, error) {
 
 var projectID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// checkKey refuses a key that says of itself that it is another: handed to the wrong plane, the service key would bypass
-// row level security for every caller.
+// checkKey refuses a key that says of itself that it is another: handed to the wrong plane, the service key would
+// bypass row level security for every caller.
 func (r Remote) checkKey(name string, key Secret, want string) error {
 	if key == "" {
 		return nil
@@ -121,8 +122,8 @@ func (r Remote) checkKey(name string, key Secret, want string) error {
 	return nil
 }
 
-// keyRole is the role that a key or token says it has: hosted keys are JWTs, Core's are opaque with a telling prefix. It is
-// empty when the key does not say.
+// keyRole is the role that a key or token says it has: hosted keys are JWTs, Core's are opaque with a telling prefix.
+// It is empty when the key does not say.
 func keyRole(key Secret) string {
 	if c, err := auth.Unverified(key.Reveal()); err == nil {
 		return c.Role

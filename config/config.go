@@ -1,6 +1,6 @@
-// Package config is what the operator chose: flags through kong, and the environment through the lookup that the program
-// was given, never through os.Getenv. Secrets have no flags. Whatever is unknown, contradictory or not supported refuses to
-// start with a message that says what to do; nothing is silently ignored.
+// Package config is what the operator chose: flags through kong, and the environment through the lookup that the
+// program was given, never through os.Getenv. Secrets have no flags. Whatever is unknown, contradictory or not
+// supported refuses to start with a message that says what to do; nothing is silently ignored.
 package config
 
 import (
@@ -35,7 +35,7 @@ type Config struct {
 // ProjectFlags say which local project is meant.
 type ProjectFlags struct {
 	DataDir      string `var:"RUN402_DATA_DIR" placeholder:"DIR" help:"Where local projects live."`
-	LocalProject string `var:"RUN402_LOCAL_PROJECT" default:"default" placeholder:"NAME" help:"Which local project to use."`
+	LocalProject string `var:"RUN402_LOCAL_PROJECT" default:"default" placeholder:"NAME" help:"Which local project."`
 }
 
 // ToolFlags narrow what callers may do.
@@ -46,14 +46,18 @@ type ToolFlags struct {
 
 // HTTPFlags are for the commands that listen.
 type HTTPFlags struct {
-	PublicURL string `var:"RUN402_PUBLIC_URL" placeholder:"URL" help:"The URL that clients use, when not the listen address."`
+	PublicURL string `var:"RUN402_PUBLIC_URL" placeholder:"URL" help:"The URL that clients use, if another."`
 }
 
-// Guard returns the guard's configuration for a listener on addr, "host:port". RUN402_ALLOWED_ORIGINS lists the web origins
-// that may call, separated by commas.
+// Guard returns the guard's configuration for a listener on addr, "host:port". RUN402_ALLOWED_ORIGINS lists the web
+// origins that may call, separated by commas.
 func (f HTTPFlags) Guard(lookup Lookup, addr string) auth.GuardConfig {
-	origins := strings.FieldsFunc(lookup.get("RUN402_ALLOWED_ORIGINS"), func(r rune) bool { return r == ',' || r == ' ' })
-	return auth.GuardConfig{Listen: addr, PublicURL: f.PublicURL, AllowedOrigins: origins}
+	comma := func(r rune) bool { return r == ',' || r == ' ' }
+	return auth.GuardConfig{
+		Listen:         addr,
+		PublicURL:      f.PublicURL,
+		AllowedOrigins: strings.FieldsFunc(lookup.get("RUN402_ALLOWED_ORIGINS"), comma),
+	}
 }
 
 // Options makes kong take a flag that is not given from its variable, add that variable to the flag's help, and read no
@@ -109,7 +113,8 @@ func (c Config) Settings(lookup Lookup) (Settings, error) {
 func (s Settings) checkToken() error {
 	switch {
 	case s.UserToken != "" && s.UserTokenFile != "":
-		return errors.New("RUN402_USER_TOKEN and RUN402_USER_TOKEN_FILE are both set, and a server has one caller: unset one")
+		return errors.New("RUN402_USER_TOKEN and RUN402_USER_TOKEN_FILE are both set, " +
+			"and a server has one caller: unset one")
 	case s.UserToken == "" && s.UserTokenFile == "":
 		return nil
 	case keyRole(s.UserToken) == auth.RoleService:
@@ -128,13 +133,14 @@ func (s Settings) checkToken() error {
 }
 
 func (s Settings) checkToolsets() error {
+	valid := strings.Join(Toolsets(), ", ")
 	for _, name := range s.Toolsets {
 		switch {
 		case slices.Contains(Toolsets(), name):
 		case slices.Contains(later(), name):
-			return fmt.Errorf("toolset %q is not in this version yet: choose from %s", name, strings.Join(Toolsets(), ", "))
+			return fmt.Errorf("toolset %q is not in this version yet: choose from %s", name, valid)
 		default:
-			return fmt.Errorf("there is no toolset %q: choose from %s", name, strings.Join(Toolsets(), ", "))
+			return fmt.Errorf("there is no toolset %q: choose from %s", name, valid)
 		}
 	}
 	return nil

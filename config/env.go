@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// honoured are the variables that this version reads. With the other lists here it holds every RUN402_* name that is known.
+// honoured are the variables that this version reads. With the other lists here it holds every RUN402_* name that is
+// known.
 func honoured() []string {
 	return strings.Fields(`RUN402_API_BASE RUN402_PROJECT_ID RUN402_ANON_KEY RUN402_SERVICE_KEY RUN402_JWT_SECRET
 		RUN402_USER_TOKEN RUN402_USER_TOKEN_FILE RUN402_DATA_DIR RUN402_LOCAL_PROJECT RUN402_PG_BIN RUN402_TOOLSETS
@@ -21,9 +22,9 @@ func platform() []string {
 
 // harmless are variables of later versions whose absence gives nothing away: they only warn.
 func harmless() []string {
-	return strings.Fields(`RUN402_DB_SCHEMAS RUN402_DB_ANON_ROLE RUN402_DB_ROLES RUN402_DB_PRE_REQUEST RUN402_AUTH_SERVER
-		RUN402_OPEN_GRANTS RUN402_SMTP_URL RUN402_AI_BASE_URL RUN402_AI_API_KEY RUN402_AI_IMAGE RUN402_AI_MODERATE
-		RUN402_ASSETS_URL`)
+	return strings.Fields(`RUN402_DB_SCHEMAS RUN402_DB_ANON_ROLE RUN402_DB_ROLES RUN402_DB_PRE_REQUEST
+		RUN402_AUTH_SERVER RUN402_OPEN_GRANTS RUN402_SMTP_URL RUN402_AI_BASE_URL RUN402_AI_API_KEY RUN402_AI_IMAGE
+		RUN402_AI_MODERATE RUN402_ASSETS_URL`)
 }
 
 // ceilings are variables of later versions that an operator sets to forbid or to require something, or to choose the
@@ -39,15 +40,15 @@ func Unsupported(lookup Lookup) error {
 	var errs []error
 	for _, name := range ceilings() {
 		if lookup.get(name) != "" {
-			errs = append(errs, fmt.Errorf("%s is set, but this version does not support it yet and will not go on as if it "+
-				"did: unset it", name))
+			errs = append(errs, fmt.Errorf("%s is set, but this version does not support it yet "+
+				"and will not go on as if it did: unset it", name))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// Warnings names the RUN402_* variables of the environment ("NAME=value") that have no effect: those of later versions, and
-// unknown ones, with the name that may have been meant. Values are never shown.
+// Warnings names the RUN402_* variables of the environment ("NAME=value") that have no effect: those of later versions,
+// and unknown ones, with the name that may have been meant. Values are never shown.
 func Warnings(environ []string) []string {
 	var warnings []string
 	for _, pair := range environ {

@@ -7,7 +7,7 @@ import (
 )
 
 // Secret is a key or token that prints as nothing but a mark, however it is printed, logged or marshalled. Keep it in
-// exported fields: fmt reaches into unexported ones past every method.
+// exported fields, and out of the keys of maps: fmt and encoding/json reach those past every method.
 type Secret string
 
 const redacted = "[secret]"

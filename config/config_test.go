@@ -1,0 +1,131 @@
+package config
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/run402/functions-mcp/auth"
+)
+
+func TestFlagsComeBeforeVariablesAndThoseBeforeDefaults(t *testing.T) {
+	t.Setenv("RUN402_LOCAL_PROJECT", "from-the-process") // which nobody may read
+	vars := env("RUN402_DATA_DIR=/env RUN402_TOOLSETS=data,admin RUN402_READ_ONLY=true RUN402_LOG=debug")
+	for name, test := range map[string]struct {
+		lookup Lookup
+		args   []string
+		want   Config
+	}{
+		"defaults": {env(""), nil, Config{
+			ProjectFlags{LocalProject: "default"}, ToolFlags{}, LogFlags{"info", "auto"},
+		}},
+		"variables": {vars, nil, Config{
+			ProjectFlags{"/env", "default"}, ToolFlags{[]string{"data", "admin"}, true}, LogFlags{"debug", "auto"},
+		}},
+		"flags": {vars, strings.Fields("--data-dir=/flag --toolsets=data --read-only=false --log-level=warn"), Config{
+			ProjectFlags{"/flag", "default"}, ToolFlags{[]string{"data"}, false}, LogFlags{"warn", "auto"},
+		}},
+		"an empty variable is not set": {env("RUN402_LOCAL_PROJECT= RUN402_READ_ONLY= RUN402_LOG="), nil, Config{
+			ProjectFlags{LocalProject: "default"}, ToolFlags{}, LogFlags{"info", "auto"},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parse(t, test.lookup, test.args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("config (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestHelpNamesTheVariables(t *testing.T) {
+	var c struct {
+		Config
+		HTTPFlags
+	}
+	var out strings.Builder
+	parser, err := kong.New(&c, append(Options(env("")), kong.Writers(&out, &out), kong.Exit(func(int) {}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = parser.Parse([]string{"--help"}) // the error only says that help was asked for
+	for name := range tagged(reflect.TypeOf(c)) {
+		if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), "$"+name) {
+			t.Errorf("the help does not name $%s:\n%s", name, &out)
+		}
+	}
+}
+
+func TestEveryFlagsVariableIsKnown(t *testing.T) {
+	tags := tagged(reflect.TypeOf(struct {
+		Config
+		HTTPFlags
+	}{}))
+	if len(tags) < 7 {
+		t.Fatalf("found %v: the walk is broken", tags)
+	}
+	for name := range tags {
+		if !slices.Contains(honoured(), name) {
+			t.Errorf("%s is a flag's variable and not in honoured()", name)
+		}
+	}
+}
+
+func tagged(of reflect.Type) map[string]bool {
+	names := map[string]bool{}
+	for field := range of.Fields() {
+		if name := field.Tag.Get("var"); name != "" {
+			names[name] = true
+		} else if field.Type.Kind() == reflect.Struct {
+			for name := range tagged(field.Type) {
+				names[name] = true
+			}
+		}
+	}
+	return names
+}
+
+func TestCallers(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	ana, ben := key(t, auth.RoleAuthenticated, project), key(t, auth.RoleProjectAdmin, project)
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(ben), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for vars, want := range map[string]string{
+		"":                               auth.RoleAnon,
+		"RUN402_USER_TOKEN=" + ana:       auth.RoleAuthenticated,
+		"RUN402_USER_TOKEN_FILE=" + file: auth.RoleProjectAdmin,
+	} {
+		s, err := settings(t, env(vars))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := s.Callers(auth.Unverified, log)(t.Context()); err != nil || c.Role != want {
+			t.Errorf("role %q, error %v; want %q", c.Role, err, want)
+		}
+	}
+}
+
+func TestGuard(t *testing.T) {
+	vars := env("RUN402_ALLOWED_ORIGINS=https://b.example,https://c.example,")
+	got := HTTPFlags{PublicURL: "https://a.example"}.Guard(vars, ":80")
+	want := auth.GuardConfig{
+		Listen:         ":80",
+		PublicURL:      "https://a.example",
+		AllowedOrigins: []string{"https://b.example", "https://c.example"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("guard (-want +got):\n%s", diff)
+	}
+}
