@@ -20,9 +20,10 @@ const maxAnswer = 64 << 20
 
 // conn carries requests to a backend. It knows no key: a request brings its own header.
 type conn struct {
-	base   *url.URL
-	client *http.Client
-	local  bool // in process: no schema cache that could lag behind
+	base *url.URL
+	// A transport, not an http.Client: it follows no redirect, which could lead a credential to another host.
+	transport http.RoundTripper
+	local     bool // in process: no schema cache that could lag behind
 
 	extensions atomic.Pointer[[]string] // what the backend honours, once it was asked
 	wroteSQL   atomic.Int64             // when raw SQL may last have changed the schema, in Unix nanoseconds
@@ -35,15 +36,7 @@ func newConn(base *url.URL, transport http.RoundTripper) *conn {
 		transport = t
 	}
 	_, local := transport.(handlerTransport)
-	return &conn{
-		base:  base,
-		local: local,
-		client: &http.Client{
-			Transport: transport,
-			// A redirect could lead a credential to another host.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
+	return &conn{base: base, transport: transport, local: local}
 }
 
 // request is one call of the API. path is unescaped under the base; rawPath is its escaped form where they differ.
@@ -112,7 +105,7 @@ func (c *conn) repeatable(req request, e *Error) bool {
 
 // once performs a request a single time.
 func (c *conn) once(ctx context.Context, req request) (answer, *Error) {
-	res, err := c.client.Do(c.httpRequest(ctx, req))
+	res, err := c.transport.RoundTrip(c.httpRequest(ctx, req))
 	if err != nil {
 		return answer{}, transportError(req, err)
 	}
@@ -161,12 +154,9 @@ func readBody(r io.Reader) ([]byte, error) {
 	return body, err
 }
 
-// transportError describes a request that got no whole answer. A url.Error would quote the URL, whose filters are row
-// values, so only its cause is kept.
+// transportError describes a request that got no whole answer. A transport's error does not quote the URL, whose
+// filters are row values.
 func transportError(req request, err error) *Error {
-	if ue, ok := errors.AsType[*url.Error](err); ok {
-		err = ue.Err
-	}
 	e := &Error{Op: req.op, Code: CodeNetwork, Message: "no answer from the backend", Err: err, Retryable: true,
 		Hint: "Check that the API base is right and reachable, then try again."}
 	if !req.reads {

@@ -70,7 +70,8 @@ func (q *Query) run(ctx context.Context) (_ answer, counted bool, _ error) {
 	if q.err != nil {
 		return answer{}, false, q.err
 	}
-	header, err := q.plane.header(q.op())
+	op := q.op()
+	header, err := q.plane.header(op)
 	if err != nil {
 		return answer{}, false, err
 	}
@@ -81,7 +82,7 @@ func (q *Query) run(ctx context.Context) (_ answer, counted bool, _ error) {
 	}
 	header["Content-Type"] = []string{"application/json"}
 	header["Prefer"] = []string{q.prefer(!counted)}
-	req := request{op: q.op(), method: q.method, query: q.rawQuery(), header: header, body: q.body}
+	req := request{op: op, method: q.method, query: q.rawQuery(), header: header, body: q.body}
 	if req.method == "" {
 		req.method, req.reads = http.MethodGet, true
 	}
