@@ -204,7 +204,7 @@ func TestASchemaThatIsNotPortableIsRefusedAtStart(t *testing.T) {
 	type badDefault struct {
 		A int `json:"a" jsonschema:"default=0,minimum=1"`
 	}
-	for name, tool := range map[string]*tool{
+	for name, broken := range map[string]*tool{
 		"deep":       define(spec{name: "a_tool"}, func(context.Context, deep) (rows, error) { return rows{}, nil }),
 		"nullable":   define(spec{name: "a_tool"}, func(context.Context, nullable) (rows, error) { return rows{}, nil }),
 		"untyped":    define(spec{name: "a_tool"}, func(context.Context, untyped) (rows, error) { return rows{}, nil }),
@@ -213,7 +213,7 @@ func TestASchemaThatIsNotPortableIsRefusedAtStart(t *testing.T) {
 		"badDefault": define(spec{name: "a_tool"}, func(context.Context, badDefault) (rows, error) { return rows{}, nil }),
 	} {
 		s := newSet(t, http.HandlerFunc(nothing), nil)
-		if err := s.add([]*tool{tool}); err == nil {
+		if err := s.add([]*tool{broken}); err == nil {
 			t.Errorf("%s: offered", name)
 		}
 	}
