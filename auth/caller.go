@@ -1,5 +1,8 @@
 // Package auth says who is calling and what they may do: from a bearer token to a Caller, gates, and the guards every
 // listener stands behind. It takes what it needs as small functions, so it knows no database and no MCP.
+//
+// The guard is ours, since http.CrossOriginProtection lets every GET pass, which here may open a stream, and mcp-go
+// checks no Origin at all.
 package auth
 
 import (

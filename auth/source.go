@@ -89,33 +89,33 @@ var errServiceRole = errors.New("the token is a service key, which no caller may
 func (s *TokenSource) explain(err error) error {
 	const fresh = "`functions-mcp token` prints one for a local project"
 	if s.path != "" {
-		return fmt.Errorf("the caller in RUN402_USER_TOKEN_FILE: %w: "+
-			"put a fresh token in that file, no restart needed; %s", err, fresh)
+		return fmt.Errorf("%s: %w: put a fresh token in that file, no restart needed; %s", inFile, err, fresh)
 	}
 	return fmt.Errorf("the caller in RUN402_USER_TOKEN: %w: set a fresh token and restart this server; %s", err, fresh)
 }
+
+const inFile = "the caller in RUN402_USER_TOKEN_FILE"
 
 // token returns the source's token, from the file when that may have changed.
 func (s *TokenSource) token() (string, error) {
 	if s.path == "" {
 		return s.text, nil
 	}
-	const why = "the caller in RUN402_USER_TOKEN_FILE"
 	now := s.now()
 	info, err := os.Stat(s.path)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w: write a token there, or unset the variable to be anonymous", why, err)
+		return "", fmt.Errorf("%s: %w: write a token there, or unset the variable to be anonymous", inFile, err)
 	}
 	if s.unchanged(info) {
 		return s.text, nil
 	}
 	s.seen, s.text = nil, ""
 	if !info.Mode().IsRegular() { // reading a pipe would hang
-		return "", fmt.Errorf("%s: %s is not a regular file", why, s.path)
+		return "", fmt.Errorf("%s: %s is not a regular file", inFile, s.path)
 	}
 	text, err := readToken(s.path)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", why, err)
+		return "", fmt.Errorf("%s: %w", inFile, err)
 	}
 	if info.Mode().Perm()&0o004 != 0 && !s.warned {
 		s.warned = true

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -99,12 +98,9 @@ func TestTokenFileIsNeverSilentlyAnonymous(t *testing.T) {
 	write(t, path("empty"), " \n")
 	write(t, path("long"), strings.Repeat("a", MaxTokenBytes+17))
 	write(t, path("forged"), strings.Repeat("A", 40)+"."+strings.Repeat("A", 40)+".")
-	if err := syscall.Mkfifo(path("pipe"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for name, want := range map[string]string{
 		"missing": "no such file", "empty": "is empty", "long": "longer than", ".": "not a regular file",
-		"pipe": "not a regular file", "forged": "not a well-formed JWT",
+		"forged": "not a well-formed JWT",
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := TokenFile(path(name), slog.New(slog.DiscardHandler)).Callers(verifier())(t.Context())

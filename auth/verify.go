@@ -20,7 +20,7 @@ const MaxTokenBytes = 8 << 10
 var (
 	ErrMalformed    = errors.New("the token is not a well-formed JWT")
 	ErrAlgorithm    = errors.New("the token is not signed with HS256")
-	ErrUnknownKey   = errors.New("the token names a signing key that is not known here")
+	ErrUnknownKey   = errors.New("the key that signed the token is not known here")
 	ErrSignature    = errors.New("the token's signature does not match")
 	ErrExpired      = errors.New("the token has expired")
 	ErrNotYetValid  = errors.New("the token is not valid yet")

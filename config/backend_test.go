@@ -170,11 +170,12 @@ func TestStartIsRefused(t *testing.T) {
 		"project without a name":       {"", []string{"--local-project="}, []string{"1 to 40"}},
 		"data directory with a tilde":  {"RUN402_DATA_DIR=~/x", nil, []string{"only a shell expands", "in full"}},
 		"unknown toolset":              {"RUN402_TOOLSETS=data,amdin", nil, []string{`"amdin"`, "data, admin"}},
+		"no toolset":                   {"", []string{"--toolsets="}, []string{"--toolsets", "data, admin"}},
 		"toolset of a later version":   {"", []string{"--toolsets=email"}, []string{`"email"`, "yet", "data, admin"}},
 		"unknown log level":            {"RUN402_LOG=loud", nil, []string{"--log-level", "debug", "error", "loud"}},
 		"unknown log format":           {"", []string{"--log-format=xml"}, []string{"--log-format", "text", "json"}},
 		"read-only that is no boolean": {"RUN402_READ_ONLY=ture", nil, []string{"--read-only", "ture"}},
-		"unknown flag":                 {"", []string{"--read-onyl"}, []string{"--read-onyl"}},
+		"unknown flag":                 {"", []string{"--read-ony"}, []string{"--read-ony"}},
 		"key as a flag":                {"", []string{"--service-key=k"}, []string{"--service-key"}},
 		"gates as a flag":              {"", []string{"--gates=g.json"}, []string{"--gates"}},
 	} {

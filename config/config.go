@@ -134,6 +134,9 @@ func (s Settings) checkToken() error {
 
 func (s Settings) checkToolsets() error {
 	valid := strings.Join(Toolsets(), ", ")
+	if s.Toolsets != nil && len(s.Toolsets) == 0 { // as from --toolsets=$UNSET, which must not mean all
+		return fmt.Errorf("--toolsets names none: choose from %s, or leave it out for all", valid)
+	}
 	for _, name := range s.Toolsets {
 		switch {
 		case slices.Contains(Toolsets(), name):

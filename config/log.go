@@ -9,8 +9,8 @@ import (
 
 // LogFlags say how much is logged, and how.
 type LogFlags struct {
-	LogLevel  string `var:"RUN402_LOG" enum:"debug,info,warn,error" default:"info" help:"Least level: ${enum}."`
-	LogFormat string `var:"RUN402_LOG_FORMAT" enum:"auto,text,json" default:"auto" help:"${enum}; auto asks the terminal."`
+	LogLevel  string `var:"RUN402_LOG" enum:"debug,info,warn,error" default:"info" help:"Log from this level: ${enum}."`
+	LogFormat string `var:"RUN402_LOG_FORMAT" enum:"auto,text,json" default:"auto" help:"Log as ${enum}."`
 }
 
 // Logger returns the logger that the flags ask for. Zero flags are the defaults.
