@@ -1,16 +1,20 @@
 // Package rest serves the PostgREST dialect (wire contract, section 2) over PostgreSQL: one HTTP request becomes one SQL
 // statement, PostgreSQL builds the JSON, and Go hands it on without decoding it.
 //
-// It is written by hand because no Go library serves this dialect. A request passes through parse (a small syntax tree),
-// build (SQL with every name quoted and every value a parameter) and exec (one pipelined batch, hence one implicit
-// transaction, on a connection that logged in as the caller's role). Nothing is cached but what pgx prepares: names are
-// resolved by PostgreSQL, so a change of the schema is seen by the next request.
+// It is written by hand because no Go library serves this dialect. A request passes through parse.go and filter.go (a
+// small syntax tree), sql.go and mutation.go (a statement with every name quoted and every value a parameter) and exec.go
+// (one pipelined batch, hence one transaction, on a connection that logged in as the caller's role). No schema is cached:
+// PostgreSQL resolves names, so the next request sees a change of the schema. Only when it fails to, hint.go asks the
+// catalog what this role could have meant.
 package rest
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -24,7 +28,8 @@ type Options struct {
 	Log        *slog.Logger // failures that are ours; never rows, claims or tokens. nil discards
 }
 
-// Session is who a request runs as. Pool logs in as Role itself: this package never changes the role.
+// Session is who a request runs as. Pool logs in as Role itself: this package never changes the role. Its connections
+// should have pgconn's CancelRequestContextWatcherHandler, so that a cancelled request costs no connection.
 type Session struct {
 	Pool             *pgxpool.Pool
 	Role             string        // for the status of a refusal (see AnonRole) and the texts of errors
@@ -35,15 +40,85 @@ type Session struct {
 
 // Handler serves one schema. It holds no state of a request and may be shared.
 type Handler struct {
-	opts Options
+	opts       Options
+	searchPath string
+	nonce      string // see guard
 }
 
 // New returns a Handler for opts.Schema.
-func New(opts Options) *Handler { return &Handler{opts: opts} }
+func New(opts Options) *Handler {
+	if opts.MaxBody == 0 {
+		opts.MaxBody = 8 << 20
+	}
+	if opts.MaxAnswer == 0 {
+		opts.MaxAnswer = 64 << 20
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	// Temporary tables come last: they must not stand in for the project's.
+	var b builder
+	b.idents(append(append([]string{opts.Schema}, opts.SearchPath...), "pg_temp"))
+	return &Handler{opts: opts, searchPath: string(b.sql), nonce: rand.Text()}
+}
 
 // Serve answers one request. The tail is the unescaped path below the mount point: "" for the OpenAPI document, "items"
 // for a table or view, "rpc/fn" for a function. Method, query, headers and body are taken from r. An error that comes
 // after a part of a long answer was sent panics with http.ErrAbortHandler, which net/http answers by closing.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, tail string, s Session) {
-	WriteError(w, r, &Error{Status: http.StatusNotImplemented, Code: "PGRST000", Message: "not there yet"}, s.Role)
+	if err := h.serve(w, r, tail, s); err != nil {
+		e := asError(err, s.Role)
+		if e.Status >= http.StatusInternalServerError {
+			h.opts.Log.WarnContext(r.Context(), "rest request failed",
+				"method", r.Method, "target", tail, "role", s.Role, "status", e.Status, "code", e.Code)
+		}
+		WriteError(w, r, e, s.Role)
+	}
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, tail string, s Session) error {
+	if !utf8.ValidString(tail) || strings.IndexByte(tail, 0) >= 0 {
+		return invalidPath()
+	}
+	if tail == "" || tail == "/" {
+		return h.root(w, r, s)
+	}
+	name, call := strings.CutPrefix(tail, "rpc/")
+	if name == "" || strings.Contains(name, "/") {
+		return invalidPath()
+	}
+	switch r.Method {
+	case http.MethodOptions:
+		w.Header().Set("Allow", "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE")
+		w.WriteHeader(http.StatusOK)
+		return nil
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete:
+	default:
+		return methodError(r.Method)
+	}
+	read := r.Method == http.MethodGet || r.Method == http.MethodHead
+	req, err := h.parse(w, r, name, call && read, s)
+	if err != nil {
+		return err
+	}
+	switch {
+	case call:
+		err = h.call(req)
+	case read:
+		err = h.get(req)
+	default:
+		err = h.write(req)
+	}
+	if err != nil && !call {
+		return h.explain(req, err)
+	}
+	return err
+}
+
+func invalidPath() *Error {
+	return &Error{Status: http.StatusNotFound, Code: "PGRST125", Message: "Invalid path specified in request URL"}
+}
+
+func methodError(method string) *Error {
+	return &Error{Status: http.StatusMethodNotAllowed, Code: "PGRST117", Message: "Unsupported HTTP method: " + clip(method)}
 }

@@ -1,0 +1,116 @@
+package rest
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const streamAfter = 256 << 10 // bytes of a read that are held back for the sake of a clean error
+
+// answer joins the JSON of rows into a response body.
+type answer struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	media  media
+	buf    []byte
+	rows   int64
+	most   int64  // bytes that may be buffered
+	head   func() // sets status and headers of a body that begins before its end is known; nil buffers all
+	begun  bool
+	object bool // the first row alone, without brackets: single objects and functions that return one value
+}
+
+// reset forgets what was read, for a retry.
+func (a *answer) reset() { a.buf, a.rows = a.buf[:0], 0 }
+
+// take reads every row of a result whose first column is JSON.
+func (a *answer) take(rows *pgconn.ResultReader) error {
+	for rows.NextRow() {
+		if err := a.row(rows.Values()[0]); err != nil {
+			return err
+		}
+	}
+	return nil // an error of the statement comes with Close
+}
+
+func (a *answer) row(json []byte) error {
+	a.rows++
+	if json == nil {
+		json = []byte("null")
+	}
+	switch {
+	case a.r.Method == http.MethodHead:
+		return nil
+	case a.object:
+		if a.rows == 1 {
+			a.buf = append(a.buf, json...)
+		}
+	case a.rows == 1:
+		a.buf = append(append(a.buf, '['), json...)
+	default:
+		a.buf = append(append(a.buf, ','), json...)
+	}
+	if a.head != nil && len(a.buf) >= streamAfter {
+		if !a.begun {
+			a.begun = true
+			a.head()
+		}
+		_, err := a.w.Write(a.buf)
+		a.buf = a.buf[:0]
+		return err
+	}
+	if int64(len(a.buf)) > a.most {
+		return &Error{Status: http.StatusRequestEntityTooLarge, Code: "PGRST003",
+			Message: fmt.Sprintf("the answer is larger than %d bytes", a.most),
+			Hint:    "Ask for fewer rows or columns, or write with return=minimal."}
+	}
+	return nil
+}
+
+// end writes what is left. Unless the body has begun, the headers but Content-Type and Content-Length are set.
+func (a *answer) end(status int) {
+	switch {
+	case a.object && a.rows == 0:
+		a.buf = append(a.buf, "null"...)
+	case !a.object && a.rows == 0:
+		a.buf = append(a.buf, "[]"...)
+	case !a.object:
+		a.buf = append(a.buf, ']')
+	}
+	if !a.begun {
+		h := a.w.Header()
+		h.Set("Content-Type", a.media.contentType)
+		if a.r.Method != http.MethodHead {
+			h.Set("Content-Length", strconv.Itoa(len(a.buf)))
+		}
+		a.w.WriteHeader(status)
+	}
+	if a.r.Method != http.MethodHead {
+		_, _ = a.w.Write(a.buf) // the client may be gone; nobody is left to tell
+	}
+}
+
+// contentRange is PostgREST's: "0-9/42", "*/0", with "*" for what is not known or empty. total is nil when not counted.
+func contentRange(first, rows int64, total *int64) string {
+	part, whole := "*", "*"
+	if rows > 0 && (total == nil || *total != 0) {
+		part = strconv.FormatInt(first, 10) + "-" + strconv.FormatInt(first+rows-1, 10)
+	}
+	if total != nil {
+		whole = strconv.FormatInt(*total, 10)
+	}
+	return part + "/" + whole
+}
+
+// commonHeaders sets what every successful answer of a table or function has.
+func commonHeaders(w http.ResponseWriter, p *prefer) {
+	h := w.Header()
+	h.Set("Cache-Control", "private, no-store")
+	if len(p.applied) > 0 {
+		h.Set("Preference-Applied", strings.Join(p.applied, ", "))
+	}
+}

@@ -1,0 +1,224 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// body is a JSON request body, checked but never decoded: PostgreSQL takes it as it is, as one parameter.
+type body struct {
+	json  []byte
+	array bool     // an array of objects; else one object
+	count int      // how many objects
+	keys  []string // of the objects, unescaped, in the order of the first
+	same  bool     // every object has the same keys
+}
+
+const (
+	maxBodyDepth = 500  // PostgreSQL's own limit is its stack, and hitting that is no clear answer
+	maxKeys      = 1600 // no table has more columns
+)
+
+func bodyError(format string, args ...any) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "PGRST102", Message: fmt.Sprintf(format, args...)}
+}
+
+// readBody reads at most limit bytes of JSON.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	if ct := r.Header.Get("Content-Type"); ct != "" {
+		kind, _, err := mime.ParseMediaType(ct)
+		if err != nil || kind != typeJSON && kind != typeObject+"+json" && kind != typeArray+"+json" {
+			return nil, bodyError("Content-Type not acceptable: %s", clip(ct))
+		}
+	}
+	if r.Body == nil {
+		return nil, nil
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooBig):
+		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "PGRST102",
+			Message: fmt.Sprintf("the request body is larger than %d bytes", limit),
+			Hint:    "Send the rows in several requests."}
+	case err != nil:
+		return nil, bodyError("the request body could not be read")
+	}
+	return b, nil
+}
+
+// parseBody checks that the bytes are one object or an array of objects, and notes their keys.
+func parseBody(b []byte) (*body, error) {
+	if !json.Valid(b) || !utf8.Valid(b) {
+		return nil, bodyError("Empty or invalid json")
+	}
+	s := &scan{text: b}
+	s.blanks()
+	out := &body{json: b, same: true}
+	switch s.text[s.at] {
+	case '{':
+		return out, out.object(s)
+	case '[':
+		out.array = true
+	default:
+		return nil, bodyError("the body has to be a JSON object or an array of objects")
+	}
+	for s.at++; ; s.at++ { // from "[" or "," to the next element
+		s.blanks()
+		switch s.text[s.at] {
+		case ']':
+			return out, nil
+		case '{':
+		default:
+			return nil, bodyError("All object keys must match: element %d of the array is not an object", out.count)
+		}
+		if err := out.object(s); err != nil {
+			return nil, err
+		}
+		if s.blanks(); s.text[s.at] == ']' {
+			return out, nil
+		}
+	}
+}
+
+// object reads one object at the scan and compares its keys with those of the objects before.
+func (b *body) object(s *scan) error {
+	var keys []string
+	for s.at++; ; s.at++ { // from "{" or "," to the next key
+		if s.blanks(); s.text[s.at] == '}' {
+			break
+		}
+		key := s.key()
+		s.blanks()
+		s.at++ // the colon
+		if err := s.skip(); err != nil {
+			return err
+		}
+		// An object that repeats the keys of the first one in their order is the usual case, and costs nothing.
+		if n := len(keys); n < len(b.keys) && b.keys[n] == string(key) && bytes.IndexByte(key, '\\') < 0 {
+			keys = b.keys[:n+1]
+		} else {
+			name, err := unquoteKey(key)
+			if err != nil {
+				return err
+			}
+			if slices.Contains(keys, name) {
+				return bodyError("the key %q comes twice in one object", clip(name))
+			}
+			if n == maxKeys {
+				return bodyError("an object of the body has more than %d keys", maxKeys)
+			}
+			keys = append(keys[:n:n], name)
+		}
+		if s.blanks(); s.text[s.at] == '}' {
+			break
+		}
+	}
+	s.at++
+	if b.count == 0 {
+		b.keys = keys
+	} else if !sameSet(b.keys, keys) {
+		b.same = false
+	}
+	b.count++
+	return nil
+}
+
+func sameSet(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	if slices.Equal(a, b) {
+		return true
+	}
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+// unquoteKey decodes the inside of a JSON string that names a column.
+func unquoteKey(raw []byte) (string, error) {
+	name := string(raw)
+	if strings.IndexByte(name, '\\') >= 0 {
+		if err := json.Unmarshal([]byte(`"`+name+`"`), &name); err != nil {
+			return "", bodyError("Empty or invalid json")
+		}
+	}
+	if name == "" || strings.IndexByte(name, 0) >= 0 {
+		return "", bodyError("a key of the body is no column name: %q", clip(name))
+	}
+	return name, nil
+}
+
+// scan walks over JSON that is known to be valid, so it needs no bounds checks beyond the slice's own.
+type scan struct {
+	text []byte
+	at   int
+}
+
+func (s *scan) blanks() {
+	for s.text[s.at] <= ' ' {
+		s.at++
+	}
+}
+
+// key returns the inside of the string at the scan and moves behind it.
+func (s *scan) key() []byte {
+	start := s.at + 1
+	s.str()
+	return s.text[start : s.at-1]
+}
+
+// str moves behind the string at the scan.
+func (s *scan) str() {
+	for s.at++; s.text[s.at] != '"'; s.at++ {
+		if s.text[s.at] == '\\' {
+			s.at++
+		}
+	}
+	s.at++
+}
+
+// skip moves behind the value at the scan.
+func (s *scan) skip() error {
+	s.blanks()
+	for depth := 0; ; {
+		switch s.text[s.at] {
+		case '"':
+			s.str()
+		case '{', '[':
+			s.at++
+			if depth++; depth > maxBodyDepth {
+				return bodyError("the body is nested more than %d levels deep", maxBodyDepth)
+			}
+			continue
+		case '}', ']':
+			if depth == 0 { // behind a number, true, false or null
+				return nil
+			}
+			s.at++
+			depth--
+		case ',':
+			if depth == 0 {
+				return nil
+			}
+			s.at++
+			continue
+		default:
+			s.at++
+			continue
+		}
+		if depth == 0 {
+			return nil
+		}
+	}
+}

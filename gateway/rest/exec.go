@@ -1,0 +1,171 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// batch is what one request asks of PostgreSQL: statements that are sent together and are one transaction.
+type batch struct {
+	readOnly   bool
+	reset      bool // clean the connection afterwards
+	statements []statement
+	// read takes the rows of statement i. It runs in order, and from the first statement again when the batch is retried
+	// (only before any row was read).
+	read func(i int, rows *pgconn.ResultReader) error
+}
+
+// Every batch begins with two statements of ours. The first undoes what an earlier request may have left in the session:
+// any function that a view, a policy or a trigger calls can set a parameter for good. The second holds the session's
+// settings, for this transaction alone. A transaction that is read-only from its first query on stays so: PostgreSQL
+// refuses both "set transaction read write" and set_config in it, so nothing that a GET calls can write.
+const (
+	resetSettings = `reset all`
+	setSettings   = `select pg_advisory_unlock_all(), set_config('role', 'none', true), set_config('search_path', $1, true),` +
+		` set_config('request.jwt.claims', $2, true), set_config('request.method', $3, true),` +
+		` set_config('request.path', $4, true), set_config('statement_timeout', $5, true),` +
+		` set_config('lock_timeout', $6, true), set_config('idle_in_transaction_session_timeout', '10s', true),` +
+		` set_config('transaction_read_only', $7, true)`
+)
+
+// resetSession is DISCARD ALL but for our own prepared statements, which it keeps (preparing them anew costs the next
+// requests about 0.1 ms). It runs after the answer to a write or a call, whose code may have left more than parameters.
+// The last statement counts what SQL prepared: such a statement could stand in for one of ours.
+const resetSession = `set session authorization default; reset all; close all; unlisten *; discard temp; ` +
+	`discard sequences; select pg_advisory_unlock_all(); select count(*) from pg_prepared_statements where from_sql`
+
+// run sends a batch and hands its rows to b.read. It returns without error only after the transaction was committed.
+func (h *Handler) run(r *http.Request, s Session, b batch) error {
+	ctx, cancel := context.WithCancel(r.Context())
+	if s.StatementTimeout > 0 {
+		ctx, cancel = context.WithTimeout(r.Context(), s.StatementTimeout+2*time.Second)
+	}
+	defer cancel()
+	conn, err := s.Pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	cache := cacheOf(conn.Conn().PgConn())
+	all := make([]statement, 0, 2+len(b.statements))
+	all = append(all, statement{sql: resetSettings}, h.settings(r, s, b.readOnly))
+	all = append(all, b.statements...)
+	stale, err := attempt(ctx, cancel, cache, all, b.read)
+	if stale {
+		_, err = attempt(ctx, cancel, cache, all, b.read)
+	}
+	if b.reset {
+		go h.clean(conn)
+	} else {
+		conn.Release()
+	}
+	return err
+}
+
+func (h *Handler) settings(r *http.Request, s Session, readOnly bool) statement {
+	access := "off"
+	if readOnly {
+		access = "on"
+	}
+	claims := s.Claims
+	if claims == "" {
+		claims = "{}"
+	}
+	return statement{setSettings, [][]byte{
+		[]byte(h.searchPath), []byte(claims), []byte(r.Method), []byte(r.URL.Path),
+		millis(s.StatementTimeout), millis(s.LockTimeout), []byte(access),
+	}}
+}
+
+// millis writes a duration as PostgreSQL takes timeouts; 0 means none.
+func millis(d time.Duration) []byte {
+	if d > 0 && d < time.Millisecond {
+		d = time.Millisecond
+	}
+	return strconv.AppendInt(nil, d.Milliseconds(), 10)
+}
+
+// clean resets the connection and gives it back, or closes it when it cannot be made clean.
+func (h *Handler) clean(conn *pgxpool.Conn) {
+	defer conn.Release()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	results, err := conn.Conn().PgConn().Exec(ctx, resetSession).ReadAll()
+	if n := len(results); err != nil || n == 0 || len(results[n-1].Rows) != 1 || string(results[n-1].Rows[0][0]) != "0" {
+		_ = conn.Conn().Close(ctx) // it is gone either way
+	}
+}
+
+// attempt sends the statements as one pipeline, which PostgreSQL runs as one transaction, and reads their results. It
+// reports a failure as stale when the statement that failed was prepared earlier and may fit the schema no longer; then
+// it has been forgotten and nothing was read from it.
+func attempt(ctx context.Context, cancel func(), c *cache, all []statement,
+	read func(int, *pgconn.ResultReader) error) (stale bool, err error) {
+	p := c.conn.StartPipeline(ctx)
+	defer func() {
+		if err != nil {
+			_ = p.Close() // reads up to the end of the transaction, so that the connection can be used again
+		}
+	}()
+	c.deallocate(p)
+	fresh := make([]*pgconn.StatementDescription, len(all))
+	for i, st := range all {
+		if sd := c.known[st.sql]; sd != nil {
+			p.SendQueryStatement(sd, st.args, nil, nil)
+			continue
+		}
+		fresh[i] = c.describe(st.sql)
+		p.SendPrepare(fresh[i].Name, st.sql, nil)
+		p.SendQueryPrepared(fresh[i].Name, st.args, nil, nil)
+	}
+	if err := p.Sync(); err != nil {
+		return false, err
+	}
+	if err := c.deallocated(p); err != nil {
+		return false, err
+	}
+	for i := range all {
+		if fresh[i] != nil {
+			if err := c.prepared(p, fresh[i]); err != nil {
+				return false, err
+			}
+		}
+		rows, err := result[*pgconn.ResultReader](p)
+		if err != nil {
+			return fresh[i] == nil && c.forget(all[i].sql, err), err
+		}
+		if i >= 2 && read != nil {
+			if err := read(i-2, rows); err != nil {
+				cancel() // else Close would read the rest of the rows
+				return false, err
+			}
+		}
+		if _, err := rows.Close(); err != nil {
+			return false, err
+		}
+	}
+	// The end of the transaction: deferred constraints speak here, and a write is durable only after it.
+	if _, err := result[*pgconn.PipelineSync](p); err != nil {
+		return false, err
+	}
+	return false, p.Close()
+}
+
+// result reads the next result of a pipeline, which is of type T unless there was an error.
+func result[T any](p *pgconn.Pipeline) (T, error) {
+	var none T
+	res, err := p.GetResults()
+	if err != nil {
+		return none, err
+	}
+	t, ok := res.(T)
+	if !ok {
+		return none, fmt.Errorf("rest: pipeline answered %T instead of %T", res, none)
+	}
+	return t, nil
+}

@@ -1,0 +1,142 @@
+package rest
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// request is one parsed request to a table or a function.
+type request struct {
+	http   *http.Request
+	w      http.ResponseWriter
+	on     table
+	query  *query
+	prefer *prefer
+	media  media
+	as     Session
+
+	written []string // the columns that a write sets, for errors
+}
+
+// parse reads everything but the body.
+func (h *Handler) parse(w http.ResponseWriter, r *http.Request, name string, call bool, s Session) (*request, error) {
+	q, err := parseQuery(r.URL.RawQuery, call)
+	if err != nil {
+		return nil, err
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		if err := q.parseRange(r.Header.Get("Range")); err != nil {
+			return nil, err
+		}
+	}
+	p, err := parsePrefer(r.Header.Values("Prefer"))
+	if err != nil {
+		return nil, err
+	}
+	m, err := parseAccept(r.Header.Values("Accept"))
+	if err != nil {
+		return nil, err
+	}
+	return &request{http: r, w: w, on: table{h.opts.Schema, name}, query: q, prefer: p, media: m, as: s}, nil
+}
+
+// get answers GET and HEAD of a table or view.
+func (h *Handler) get(req *request) error {
+	req.prefer.drop("resolution", "missing", "return", "max-affected")
+	return h.rows(req, read(req.on, req.query, req.media), count(req.on, req.query), batch{readOnly: true})
+}
+
+// rows runs a statement that returns rows of the request's target and answers them, with the total if it was asked for.
+// The count is a statement of its own in the same transaction, so a concurrent write may come between the two.
+func (h *Handler) rows(req *request, rows, count statement, b batch) error {
+	counted := req.prefer.count != ""
+	var total *int64
+	a := h.newAnswer(req)
+	a.object = req.media.single
+	if !a.object {
+		a.head = func() { h.headRows(req, a.expected(req.query, total), total, true) }
+	}
+	if counted {
+		b.statements = append(b.statements, count)
+	}
+	b.statements = append(b.statements, rows)
+	b.read = func(i int, res *pgconn.ResultReader) error {
+		a.reset()
+		if counted && i == 0 {
+			for res.NextRow() {
+				n, err := strconv.ParseInt(string(res.Values()[0]), 10, 64)
+				if err != nil {
+					return err
+				}
+				total = &n
+			}
+			if total != nil && req.query.offset > *total {
+				return outOfRange(req.query.offset, *total)
+			}
+			return nil
+		}
+		return a.take(res)
+	}
+	if err := h.run(req.http, req.as, b); err != nil {
+		if a.begun {
+			panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+		}
+		return err
+	}
+	if a.object && a.rows != 1 {
+		return notSingular(a.rows)
+	}
+	status := http.StatusOK
+	if !a.begun {
+		status = h.headRows(req, a.rows, total, false)
+	}
+	a.end(status)
+	return nil
+}
+
+// headRows sets the headers of an answer with rows, and sends them when the body begins before its end.
+func (h *Handler) headRows(req *request, rows int64, total *int64, send bool) int {
+	commonHeaders(req.w, req.prefer)
+	status := http.StatusOK
+	if total != nil && rows < *total {
+		status = http.StatusPartialContent
+	}
+	if rows >= 0 {
+		req.w.Header().Set("Content-Range", contentRange(req.query.offset, rows, total))
+	}
+	if send {
+		req.w.Header().Set("Content-Type", req.media.contentType)
+		req.w.WriteHeader(status)
+	}
+	return status
+}
+
+// expected is how many rows an answer will have whose total is known, else -1: a body that is sent as it comes has no
+// Content-Range then.
+func (a *answer) expected(q *query, total *int64) int64 {
+	if total == nil {
+		return -1
+	}
+	n := *total - q.offset
+	if q.limit != nil && *q.limit < n {
+		n = *q.limit
+	}
+	return n
+}
+
+func (h *Handler) newAnswer(req *request) *answer {
+	return &answer{w: req.w, r: req.http, media: req.media, most: h.opts.MaxAnswer}
+}
+
+func outOfRange(offset, total int64) *Error {
+	return rangeError("An offset of " + strconv.FormatInt(offset, 10) + " was requested, but there are only " +
+		strconv.FormatInt(total, 10) + " rows.")
+}
+
+func notSingular(n int64) *Error {
+	return &Error{Status: http.StatusNotAcceptable, Code: "PGRST116",
+		Message: "Cannot coerce the result to a single JSON object",
+		Details: "The result contains " + strconv.FormatInt(n, 10) + " rows"}
+}

@@ -1,0 +1,164 @@
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// catalog is what the role of a request may see of a target and its neighbours. It is asked for on the error path only.
+type catalog struct {
+	Exists  bool     `json:"exists"`
+	Tables  []string `json:"tables"`  // in the schema, that the role may use
+	Columns []string `json:"columns"` // of the target, that the role may read or write
+}
+
+const catalogQuery = `select json_build_object(
+'exists', exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+	where n.nspname = $1 and c.relname = $2 and c.relkind in ('r', 'v', 'm', 'f', 'p')),
+'tables', (select coalesce(json_agg(c.relname order by c.relname), '[]')
+	from pg_class c join pg_namespace n on n.oid = c.relnamespace
+	where n.nspname = $1 and c.relkind in ('r', 'v', 'm', 'f', 'p') and not c.relispartition
+	and has_schema_privilege(n.oid, 'usage')
+	and (has_any_column_privilege(c.oid, 'select, insert, update') or has_table_privilege(c.oid, 'delete'))),
+'columns', (select coalesce(json_agg(a.attname order by a.attnum), '[]')
+	from pg_class c join pg_namespace n on n.oid = c.relnamespace
+	join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+	where n.nspname = $1 and c.relname = $2 and has_schema_privilege(n.oid, 'usage')
+	and has_column_privilege(c.oid, a.attnum, 'select, insert, update')))`
+
+func (h *Handler) catalog(req *request) (c catalog, err error) {
+	err = h.run(req.http, req.as, batch{
+		readOnly:   true,
+		statements: []statement{{catalogQuery, [][]byte{[]byte(req.on.schema), []byte(req.on.name)}}},
+		read: func(_ int, rows *pgconn.ResultReader) error {
+			for rows.NextRow() {
+				if err := json.Unmarshal(rows.Values()[0], &c); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
+	return c, err
+}
+
+// explain turns PostgreSQL's "no such table" and "no such column" into an answer that names what the role could have
+// meant, and nothing that it may not see: PostgreSQL's own hint would name columns of tables that are closed to the role.
+func (h *Handler) explain(req *request, err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "42P01" && pg.Code != "42703" && pg.Code != "42704" && pg.Code != "42P10" {
+		return err
+	}
+	c, lookup := h.catalog(req)
+	if lookup != nil {
+		return &Error{Status: HTTPStatus(pg.Code, req.as.Role), Code: pg.Code, Message: pg.Message}
+	}
+	switch {
+	case !c.Exists:
+		return tableNotFound(req.on, c.Tables)
+	case len(c.Columns) == 0: // whatever was wrong, the role has no business with the table's columns
+		return &Error{Status: HTTPStatus("42501", req.as.Role), Code: "42501",
+			Message: "permission denied for table " + req.on.name}
+	case pg.Code == "42703":
+		return columnNotFound(req, pg, c.Columns)
+	}
+	return err
+}
+
+func tableNotFound(t table, tables []string) *Error {
+	e := &Error{Status: http.StatusNotFound, Code: "PGRST205",
+		Message: "Could not find the table '" + t.schema + "." + t.name + "' in the schema cache"}
+	if near := nearest(t.name, tables); near != "" {
+		e.Hint = "Perhaps you meant the table '" + t.schema + "." + near + "'"
+	}
+	return e
+}
+
+// columnNotFound answers for a column that does not exist: PGRST204 when it was to be written, else PostgreSQL's 42703.
+func columnNotFound(req *request, pg *pgconn.PgError, columns []string) *Error {
+	e := &Error{Status: http.StatusBadRequest, Code: pg.Code, Message: pg.Message,
+		Details: "The columns are " + strings.Join(columns, ", ")}
+	for _, name := range req.names() {
+		if slices.Contains(columns, name) || !strings.Contains(pg.Message, name) {
+			continue
+		}
+		if near := nearest(name, columns); near != "" {
+			e.Hint = "Perhaps you meant the column '" + near + "'"
+		}
+		break
+	}
+	if strings.Contains(pg.Message, " of relation ") { // of INSERT and UPDATE
+		for _, name := range req.written {
+			if strings.Contains(pg.Message, `column "`+name+`" of`) {
+				e.Code = "PGRST204"
+				e.Message = "Could not find the '" + name + "' column of '" + req.on.name + "' in the schema cache"
+			}
+		}
+	}
+	return e
+}
+
+// names lists the columns that a request names.
+func (req *request) names() []string {
+	names := slices.Clone(req.written)
+	q := req.query
+	for _, it := range q.columns {
+		names = append(names, it.name)
+	}
+	for _, s := range q.order {
+		names = append(names, s.column)
+	}
+	names = append(names, q.onConflict...)
+	return q.where.names(names)
+}
+
+func (c *cond) names(names []string) []string {
+	if c.join == "" {
+		return append(names, c.column)
+	}
+	for i := range c.kids {
+		names = c.kids[i].names(names)
+	}
+	return names
+}
+
+// nearest returns the candidate that is most like name, or "" when none is like it.
+func nearest(name string, candidates []string) string {
+	best, most := "", len([]rune(name))/3+1
+	for _, c := range candidates {
+		if d := distance(strings.ToLower(name), strings.ToLower(c), most); d <= most && (best == "" || d < most) {
+			best, most = c, d
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance of two words, or more than most when it is larger than that.
+func distance(a, b string, most int) int {
+	x, y := []rune(a), []rune(b)
+	if d := len(x) - len(y); d > most || -d > most {
+		return most + 1
+	}
+	row := make([]int, len(y)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i, r := range x {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j, s := range y {
+			change := diagonal
+			if r != s {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(y)]
+}

@@ -1,0 +1,268 @@
+package rest
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// bodyName is the alias of the rows that come from the request body.
+const bodyName = "pgrst_body"
+
+// statement builds the write. withRows says that its rows are the JSON to answer.
+//
+// A write that is answered with rows, or that is limited, is a common table expression "w", so that limits are checked
+// and the answer is made inside the same statement. RETURNING names only the columns that the answer needs: a role may
+// write without being allowed to read.
+func (m *mutation) statement() (st statement, withRows bool) {
+	var b builder
+	withRows = m.prefer.ret == "representation"
+	guards := m.guards()
+	switch {
+	case m.http.Method == http.MethodPatch && len(m.cols) == 0: // "{}" changes nothing, but its target has to exist
+		b.add("select row_to_json(q) from (select null::")
+		b.table(m.on)
+		b.add(") q where false")
+	case withRows:
+		b.add("with w as (")
+		m.dml(&b)
+		b.add(" returning ")
+		m.returning(&b)
+		b.add(") ")
+		b.toJSON(m.media)
+		b.add("select ")
+		b.items(m.on, m.query.columns)
+		b.add(" from w as ")
+		b.ident(m.on.name)
+		m.guard(&b, guards)
+		b.orderBy(m.on, m.query.order)
+		b.add(") q")
+	case m.located():
+		m.dml(&b)
+		b.add(" returning ")
+		b.idents(m.key)
+	case m.counted():
+		b.add("with w as (")
+		m.dml(&b)
+		b.add(" returning 1) select count(*) from w")
+		m.guard(&b, guards)
+	default:
+		m.dml(&b)
+	}
+	return b.statement(), withRows
+}
+
+// located says that the answer is the place of the inserted row.
+func (m *mutation) located() bool {
+	return m.prefer.ret == "headers-only" && m.http.Method == http.MethodPost && len(m.key) > 0 && len(m.guards()) == 0
+}
+
+// counted says that rows are counted within the statement although none is answered.
+func (m *mutation) counted() bool {
+	return m.prefer.ret != "representation" && len(m.guards()) > 0
+}
+
+// dml writes the insert, update or delete itself.
+func (m *mutation) dml(b *builder) {
+	switch m.http.Method {
+	case http.MethodPatch:
+		m.update(b)
+	case http.MethodDelete:
+		b.add("delete from ")
+		b.table(m.on)
+		b.where(m.on, &m.query.where)
+	default:
+		m.insert(b)
+	}
+}
+
+func (m *mutation) insert(b *builder) {
+	b.add("insert into ")
+	b.table(m.on)
+	if len(m.cols) == 0 { // as many rows of defaults as there are objects
+		b.add(" select from generate_series(1, ")
+		b.text(strconv.Itoa(m.body.count))
+		b.add(")")
+	} else {
+		b.add(" (")
+		b.idents(m.cols)
+		b.add(") select ")
+		b.idents(m.cols)
+		b.add(" from ")
+		m.record(b)
+	}
+	if m.http.Method == http.MethodPut {
+		b.where(table{name: bodyName}, &m.query.where)
+	}
+	m.conflict(b)
+}
+
+// record writes the body as rows of the target's type. PostgreSQL reads the JSON and converts each value.
+func (m *mutation) record(b *builder) {
+	if m.body.array {
+		b.add("json_populate_recordset(null::")
+	} else {
+		b.add("json_populate_record(null::")
+	}
+	b.table(m.on)
+	b.add(", ")
+	b.param(m.body.json)
+	b.add(") as ", bodyName)
+}
+
+func (m *mutation) conflict(b *builder) {
+	if m.prefer.resolution == "" {
+		return
+	}
+	target := m.query.onConflict
+	b.add(" on conflict (")
+	b.idents(target)
+	b.add(") do ")
+	if m.prefer.resolution == "ignore-duplicates" || len(m.cols) == 0 {
+		b.add("nothing")
+		return
+	}
+	b.add("update set ")
+	cols := slices.DeleteFunc(slices.Clone(m.cols), func(c string) bool { return slices.Contains(target, c) })
+	if len(cols) == 0 {
+		cols = m.cols // nothing changes, but the row is answered
+	}
+	for i, col := range cols {
+		if i > 0 {
+			b.add(", ")
+		}
+		b.ident(col)
+		b.add(" = excluded.")
+		b.ident(col)
+	}
+}
+
+func (m *mutation) update(b *builder) {
+	b.add("update ")
+	b.table(m.on)
+	b.add(" set ")
+	for i, col := range m.cols {
+		if i > 0 {
+			b.add(", ")
+		}
+		b.ident(col)
+		if m.prefer.missing == "default" && !slices.Contains(m.body.keys, col) {
+			b.add(" = default")
+			continue
+		}
+		b.add(" = ")
+		b.column(table{name: bodyName}, col)
+	}
+	b.add(" from ")
+	m.record(b)
+	b.where(m.on, &m.query.where)
+}
+
+// returning lists the columns that the answer and its order need.
+func (m *mutation) returning(b *builder) {
+	names, all := m.needed()
+	switch {
+	case all:
+		b.ident(m.on.name)
+		b.add(".*")
+	case len(names) == 0:
+		b.add("1")
+	default:
+		for i, name := range names {
+			if i > 0 {
+				b.add(", ")
+			}
+			b.column(m.on, name)
+		}
+	}
+}
+
+func (m *mutation) needed() (names []string, all bool) {
+	if m.query.columns == nil {
+		return nil, true
+	}
+	for _, it := range m.query.columns {
+		if it.name == "*" {
+			return nil, true
+		}
+		if !slices.Contains(names, it.name) {
+			names = append(names, it.name)
+		}
+	}
+	for _, s := range m.query.order {
+		if !slices.Contains(names, s.column) {
+			names = append(names, s.column)
+		}
+	}
+	return names, false
+}
+
+// A guard is a condition on the number of rows that a write touched; when it holds, the statement fails and the write is
+// undone. SQL has no "raise": the guard casts a telling text to integer, which PostgreSQL quotes in its error. A nonce
+// keeps data that looks like such a text from being taken for one.
+type guard struct {
+	name string // "max", "one" or "key"
+	when string // what follows the count
+	arg  *int64
+}
+
+func (m *mutation) guards() []guard {
+	var gs []guard
+	if n := m.prefer.maxAffected; n != nil && (m.http.Method == http.MethodPatch || m.http.Method == http.MethodDelete) {
+		gs = append(gs, guard{"max", " > ", n})
+	}
+	one := int64(1)
+	if m.http.Method == http.MethodPut {
+		gs = append(gs, guard{"key", " <> ", &one})
+	}
+	if m.media.single {
+		gs = append(gs, guard{"one", " <> ", &one})
+	}
+	return gs
+}
+
+// guard writes the guards as a condition that is true or fails. Its subquery depends on nothing, so PostgreSQL evaluates
+// it once and before the first row is answered.
+func (m *mutation) guard(b *builder, gs []guard) {
+	for i, g := range gs {
+		if i == 0 {
+			b.add(" where ")
+		} else {
+			b.add(" and ")
+		}
+		b.add("(select case when count(*)", g.when)
+		b.text(strconv.FormatInt(*g.arg, 10))
+		b.add(" then (")
+		b.text(m.nonce + ":" + g.name + ":")
+		b.add("::text || count(*))::integer is null else true end from w)")
+	}
+}
+
+// violation turns the error of a guard into the answer it stands for; any other error stays as it is.
+func (m *mutation) violation(err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "22P02" {
+		return err
+	}
+	_, text, found := strings.Cut(pg.Message, m.nonce+":")
+	if !found {
+		return err
+	}
+	name, count, _ := strings.Cut(strings.TrimRight(text, `"`), ":")
+	switch name {
+	case "max":
+		return &Error{Status: http.StatusBadRequest, Code: "PGRST124",
+			Message: "Query result exceeds max-affected preference constraint",
+			Details: "The query affects " + count + " rows"}
+	case "key":
+		return &Error{Status: http.StatusBadRequest, Code: "PGRST115",
+			Message: "Payload values do not match URL in primary key column(s)"}
+	default:
+		n, _ := strconv.ParseInt(count, 10, 64) // count(*) is a number
+		return notSingular(n)
+	}
+}

@@ -1,0 +1,223 @@
+package rest
+
+import (
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// prefer is what the Prefer headers ask for. Of a preference that comes twice the first counts (RFC 7240).
+type prefer struct {
+	ret         string // representation, minimal or headers-only
+	count       string // exact, planned or estimated
+	resolution  string // merge-duplicates or ignore-duplicates
+	missing     string // default or null
+	handling    string // strict or lenient
+	maxAffected *int64 // how many rows a write may touch; only with handling=strict
+
+	applied []string // for Preference-Applied
+}
+
+// parsePrefer reads the Prefer headers. Without any, writes answer their rows (section 2.1). A preference that is not
+// known, or whose value is not, is an error only under handling=strict.
+func parsePrefer(headers []string) (*prefer, error) {
+	p := &prefer{}
+	if len(headers) == 0 {
+		p.ret = "representation"
+		p.applied = append(p.applied, "return=representation")
+		return p, nil
+	}
+	var invalid []string
+	for _, text := range strings.Split(strings.Join(headers, ","), ",") {
+		if text = strings.TrimSpace(text); text != "" && !p.set(text) {
+			invalid = append(invalid, text)
+		}
+	}
+	if p.handling == "strict" && len(invalid) > 0 {
+		return nil, &Error{Status: http.StatusBadRequest, Code: "PGRST122",
+			Message: "Invalid preferences given with handling=strict",
+			Details: "Invalid preferences: " + clip(strings.Join(invalid, ", "))}
+	}
+	if p.handling != "strict" {
+		p.maxAffected = nil
+	}
+	p.applied = p.list()
+	return p, nil
+}
+
+// set takes one preference and reports whether it is one that is kept.
+func (p *prefer) set(text string) bool {
+	key, value, _ := strings.Cut(text, "=")
+	key, value = strings.TrimSpace(key), strings.Trim(strings.TrimSpace(value), `"`)
+	switch key {
+	case "return":
+		return choose(&p.ret, value, "representation", "minimal", "headers-only")
+	case "count":
+		return choose(&p.count, value, "exact", "planned", "estimated")
+	case "resolution":
+		return choose(&p.resolution, value, "merge-duplicates", "ignore-duplicates")
+	case "missing":
+		return choose(&p.missing, value, "default", "null")
+	case "handling":
+		return choose(&p.handling, value, "strict", "lenient")
+	case "tx":
+		return value == "commit" // what happens anyway; a rollback is not on offer
+	case "max-affected":
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < 0 {
+			return false
+		}
+		if p.maxAffected == nil {
+			p.maxAffected = &n
+		}
+		return true
+	}
+	return false
+}
+
+func choose(field *string, value string, known ...string) bool {
+	for _, k := range known {
+		if k == value {
+			if *field == "" {
+				*field = value
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// list names the preferences that will be kept, in the order PostgREST uses. A planned or estimated count is answered by
+// the exact one.
+func (p *prefer) list() []string {
+	var out []string
+	add := func(key, value string) {
+		if value != "" {
+			out = append(out, key+"="+value)
+		}
+	}
+	add("resolution", p.resolution)
+	add("missing", p.missing)
+	add("return", p.ret)
+	if p.count != "" {
+		add("count", "exact")
+	}
+	add("handling", p.handling)
+	if p.maxAffected != nil {
+		add("max-affected", strconv.FormatInt(*p.maxAffected, 10))
+	}
+	return out
+}
+
+// drop takes preferences out of the applied ones, since they mean nothing to this kind of request.
+func (p *prefer) drop(keys ...string) {
+	kept := p.applied[:0]
+	for _, a := range p.applied {
+		meant := true
+		for _, key := range keys {
+			if strings.HasPrefix(a, key+"=") {
+				meant = false
+			}
+		}
+		if meant {
+			kept = append(kept, a)
+		}
+	}
+	p.applied = kept
+}
+
+// media is the form of an answer.
+type media struct {
+	contentType string
+	single      bool // one object instead of an array
+	stripNulls  bool
+}
+
+const (
+	typeJSON   = "application/json"
+	typeObject = "application/vnd.pgrst.object"
+	typeArray  = "application/vnd.pgrst.array"
+	typeAPI    = "application/openapi+json"
+)
+
+// parseAccept picks the first form among the Accept headers that this package can give, by falling quality.
+func parseAccept(headers []string) (media, error) {
+	best, bestQ := media{}, 0.0
+	for _, text := range strings.Split(strings.Join(headers, ","), ",") {
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		kind, params, err := mime.ParseMediaType(text)
+		if err != nil {
+			continue
+		}
+		q := 1.0
+		if s, ok := params["q"]; ok {
+			if q, err = strconv.ParseFloat(s, 64); err != nil {
+				continue
+			}
+		}
+		if m, ok := mediaOf(kind, params); ok && q > bestQ {
+			best, bestQ = m, q
+		}
+	}
+	if bestQ > 0 {
+		return best, nil
+	}
+	if strings.TrimSpace(strings.Join(headers, "")) == "" {
+		return media{contentType: typeJSON + "; charset=utf-8"}, nil
+	}
+	return media{}, &Error{Status: http.StatusNotAcceptable, Code: "PGRST107",
+		Message: "None of these media types are available: " + clip(strings.Join(headers, ", ")),
+		Hint:    "Ask for application/json or application/vnd.pgrst.object+json."}
+}
+
+func mediaOf(kind string, params map[string]string) (media, bool) {
+	strip := params["nulls"] == "stripped"
+	suffix := "+json; charset=utf-8"
+	if strip {
+		suffix = "+json; nulls=stripped; charset=utf-8"
+	}
+	switch strings.TrimSuffix(kind, "+json") {
+	case typeJSON, "application/*", "*/*":
+		return media{contentType: typeJSON + "; charset=utf-8"}, true
+	case typeObject:
+		return media{contentType: typeObject + suffix, single: true, stripNulls: strip}, true
+	case typeArray:
+		if !strip { // then it is nothing but an array
+			return media{contentType: typeJSON + "; charset=utf-8"}, true
+		}
+		return media{contentType: typeArray + suffix, stripNulls: true}, true
+	case strings.TrimSuffix(typeAPI, "+json"):
+		return media{contentType: typeAPI + "; charset=utf-8"}, true
+	}
+	return media{}, false
+}
+
+// parseRange reads "Range: 0-9" into offset and limit, unless the query string has its own. Anything else is ignored, as
+// RFC 9110 has it for ranges that are not understood.
+func (q *query) parseRange(text string) error {
+	low, high, found := strings.Cut(strings.TrimPrefix(strings.TrimSpace(text), "items="), "-")
+	first, err := strconv.ParseInt(low, 10, 64)
+	if !found || err != nil || first < 0 || q.limit != nil || q.offset != 0 {
+		return nil
+	}
+	if high == "" {
+		q.offset = first
+		return nil
+	}
+	last, err := strconv.ParseInt(high, 10, 64)
+	if err != nil {
+		return nil
+	}
+	if last < first {
+		return rangeError("The lower boundary must be lower than or equal to the upper boundary in the Range header.")
+	}
+	n := last - first + 1
+	if n <= 0 { // 0-9223372036854775807
+		n = last
+	}
+	q.offset, q.limit = first, &n
+	return nil
+}

@@ -1,0 +1,225 @@
+package rest
+
+import (
+	"strconv"
+	"strings"
+)
+
+// statement is one SQL statement with its parameters in text form; a nil parameter is NULL. PostgreSQL infers their
+// types from where they stand.
+type statement struct {
+	sql  string
+	args [][]byte
+}
+
+// builder writes a statement. Names go through ident and values through param; every other text is a constant of this
+// package.
+type builder struct {
+	sql  []byte
+	args [][]byte
+}
+
+func (b *builder) statement() statement { return statement{string(b.sql), b.args} }
+
+func (b *builder) add(parts ...string) {
+	for _, s := range parts {
+		b.sql = append(b.sql, s...)
+	}
+}
+
+// ident writes a name in double quotes. Names hold no NUL: parsers and Serve refuse them.
+func (b *builder) ident(name string) {
+	b.sql = append(b.sql, '"')
+	if strings.IndexByte(name, '"') >= 0 {
+		name = strings.ReplaceAll(name, `"`, `""`)
+	}
+	b.sql = append(b.sql, name...)
+	b.sql = append(b.sql, '"')
+}
+
+// param writes the next placeholder and keeps its value.
+func (b *builder) param(value []byte) {
+	b.args = append(b.args, value)
+	b.sql = append(b.sql, '$')
+	b.sql = strconv.AppendInt(b.sql, int64(len(b.args)), 10)
+}
+
+func (b *builder) text(value string) { b.param([]byte(value)) }
+
+// table is a table, view or function result that a statement works on. Its columns are written as "name"."column".
+type table struct{ schema, name string }
+
+func (b *builder) table(t table) {
+	b.ident(t.schema)
+	b.add(".")
+	b.ident(t.name)
+}
+
+func (b *builder) column(t table, name string) {
+	b.ident(t.name)
+	b.add(".")
+	b.ident(name)
+}
+
+func (b *builder) idents(names []string) {
+	for i, name := range names {
+		if i > 0 {
+			b.add(", ")
+		}
+		b.ident(name)
+	}
+}
+
+// items writes a select list; nil means every column.
+func (b *builder) items(t table, items []item) {
+	if items == nil {
+		b.ident(t.name)
+		b.add(".*")
+		return
+	}
+	for i, it := range items {
+		if i > 0 {
+			b.add(", ")
+		}
+		if it.name == "*" {
+			b.ident(t.name)
+			b.add(".*")
+			continue
+		}
+		if it.cast != "" {
+			b.add("cast(")
+		}
+		b.column(t, it.name)
+		if it.cast != "" {
+			b.add(" as ", it.cast, ")")
+		}
+		b.add(" as ")
+		b.ident(it.label())
+	}
+}
+
+// where writes the filters, if there are any.
+func (b *builder) where(t table, c *cond) {
+	if len(c.kids) > 0 {
+		b.add(" where ")
+		b.junction(t, c)
+	}
+}
+
+func (b *builder) junction(t table, c *cond) {
+	for i := range c.kids {
+		if i > 0 {
+			b.add(" ", c.join, " ")
+		}
+		b.cond(t, &c.kids[i])
+	}
+}
+
+func (b *builder) cond(t table, c *cond) {
+	if c.not {
+		b.add("not ")
+	}
+	b.add("(")
+	switch {
+	case c.join != "":
+		b.junction(t, c)
+	case c.op == "is":
+		b.column(t, c.column)
+		b.add(" is ", c.value)
+	case c.op == "in": // one parameter, however many values: the statement stays the same and prepared
+		b.column(t, c.column)
+		b.add(" = any(")
+		b.param(arrayLiteral(c.list))
+		b.add(")")
+	default:
+		b.column(t, c.column)
+		b.add(" ", c.op, " ", c.each)
+		if c.each != "" {
+			b.add("(")
+		}
+		b.text(c.value)
+		if c.each != "" {
+			b.add(")")
+		}
+	}
+	b.add(")")
+}
+
+// arrayLiteral is PostgreSQL's text form of an array; every element is quoted, so none can be read as NULL.
+func arrayLiteral(values []string) []byte {
+	out := []byte{'{'}
+	for i, v := range values {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, '"')
+		for j := 0; j < len(v); j++ {
+			if v[j] == '"' || v[j] == '\\' {
+				out = append(out, '\\')
+			}
+			out = append(out, v[j])
+		}
+		out = append(out, '"')
+	}
+	return append(out, '}')
+}
+
+func (b *builder) orderBy(t table, terms []sort) {
+	for i, s := range terms {
+		if i == 0 {
+			b.add(" order by ")
+		} else {
+			b.add(", ")
+		}
+		b.column(t, s.column)
+		if s.dir != "" {
+			b.add(" ", s.dir)
+		}
+		if s.nulls != "" {
+			b.add(" ", s.nulls)
+		}
+	}
+}
+
+func (b *builder) limit(q *query) {
+	if q.limit != nil {
+		b.add(" limit ")
+		b.text(strconv.FormatInt(*q.limit, 10))
+	}
+	if q.offset > 0 {
+		b.add(" offset ")
+		b.text(strconv.FormatInt(q.offset, 10))
+	}
+}
+
+// toJSON writes the beginning of a select that makes compact JSON of each row of the subquery "q" that follows.
+func (b *builder) toJSON(m media) {
+	if m.stripNulls {
+		b.add("select json_strip_nulls(row_to_json(q)) from (")
+	} else {
+		b.add("select row_to_json(q) from (")
+	}
+}
+
+// read builds the statement of GET, and with count the one that counts all rows which the filters let through.
+func read(t table, q *query, m media) statement {
+	var b builder
+	b.toJSON(m)
+	b.add("select ")
+	b.items(t, q.columns)
+	b.add(" from ")
+	b.table(t)
+	b.where(t, &q.where)
+	b.orderBy(t, q.order)
+	b.limit(q)
+	b.add(") q")
+	return b.statement()
+}
+
+func count(t table, q *query) statement {
+	var b builder
+	b.add("select count(*) from ")
+	b.table(t)
+	b.where(t, &q.where)
+	return b.statement()
+}
