@@ -119,7 +119,7 @@ func IsLoopback(host string) bool {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+	return err == nil && ip.IsLoopback()
 }
 
 func parseHTTP(raw string) (*url.URL, error) {

@@ -76,6 +76,21 @@ func TestTokenFileIsReadAgainWhenItChanges(t *testing.T) {
 	}
 }
 
+func TestSecondWriteInTheSameTickIsSeen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	callers := TokenFile(path, slog.New(slog.DiscardHandler)).Callers(verifier())
+	tick := time.Now()
+	for _, sub := range []string{"u1", "u2"} {
+		write(t, path, user(sub))
+		if err := os.Chtimes(path, tick, tick); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := callers(t.Context()); err != nil || c.ID != sub {
+			t.Fatalf("caller %q, error %v; want %q", c.ID, err, sub)
+		}
+	}
+}
+
 func TestTokenFileThatDoesNotChangeIsNotReadAgain(t *testing.T) {
 	path, token, verified := filepath.Join(t.TempDir(), "token"), user("u1"), 0
 	callers := TokenFile(path, slog.New(slog.DiscardHandler)).Callers(func(token string) (Caller, error) {
