@@ -81,7 +81,7 @@ alter default privileges for role owner grant select on sequences to reader;
 -- Who is calling: for policies and defaults. Bodies are parsed here and now, so no search_path can change their meaning.
 
 create schema if not exists auth;
-grant usage on schema auth to anon, authenticated, project_admin, service_role, owner, reader;
+grant usage on schema auth to anon, authenticated, project_admin, service_role, owner, reader, gateway;
 
 create or replace function auth.jwt() returns jsonb language sql stable parallel safe
   return nullif(current_setting('request.jwt.claims', true), '')::jsonb;
@@ -196,7 +196,7 @@ revoke execute on all functions in schema auth from public;
 grant execute on function auth.jwt(), auth.jwt_claim(text), auth.uid(), auth.role(), auth.project_id()
   to anon, authenticated, project_admin, service_role, owner, reader;
 grant execute on function auth.dark_because(oid), auth.closed_because(oid), auth.expose(), auth.expose_function() to owner;
-grant execute on function auth.dark_because(oid) to reader;
+grant execute on function auth.dark_because(oid) to reader, gateway; -- the gateway's own DDL passes the event trigger too
 
 create event trigger expose on ddl_command_end
   when tag in ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE VIEW', 'ALTER VIEW',

@@ -38,6 +38,7 @@ type Gateway struct {
 	db       *lazyDatabase
 	verifier *auth.Verifier
 	rest     *rest.Handler
+	audit    *auditTrail
 }
 
 // New returns a gateway that has not touched its database yet.
@@ -52,6 +53,7 @@ func New(opts Options) *Gateway {
 		verifier: auth.NewHS256([]byte(opts.Project.JWTSecret), opts.Project.ID),
 		rest:     rest.New(rest.Options{Schema: projectSchema, SearchPath: []string{"public", "auth"}, Log: opts.Log}),
 	}
+	g.audit = newAuditTrail(g.db, opts.Log)
 	g.mux.HandleFunc("GET "+wire.Health, g.health)
 	g.mux.HandleFunc("POST "+wire.AdminSQL("{project}"), g.serviceOnly(g.adminSQL))
 	g.mux.HandleFunc("GET "+wire.AdminSchema("{project}"), g.serviceOnly(g.adminSchema))
@@ -73,8 +75,11 @@ func (g *Gateway) Ready(ctx context.Context) error {
 	return err
 }
 
-// Close ends every request's connection and leaves the cluster.
-func (g *Gateway) Close(ctx context.Context) error { return g.db.close(ctx) }
+// Close writes the audit entries that wait, closes every connection and leaves the cluster. It is called once.
+func (g *Gateway) Close(ctx context.Context) error {
+	g.audit.close()
+	return g.db.close(ctx)
+}
 
 // ServeHTTP keeps the REST routes out of the mux, which would redirect paths such as //items and answer for methods.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {

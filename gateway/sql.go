@@ -108,17 +108,23 @@ func runSQL(ctx context.Context, db *database, req wire.SQLRequest, claims strin
 
 	run := sqlRun{pg: pg, maxRows: req.MaxRows, types: conn.Conn().TypeMap()}
 	// The settings are the transaction's first query: from here on a read only one cannot be made to write.
-	if err := run.exec(ctx, beginSQL(req.ReadOnly, claims)); err != nil {
-		return wire.SQLResult{}, err
+	if err := pg.Exec(ctx, beginSQL(req.ReadOnly, claims)).Close(); err != nil {
+		return wire.SQLResult{}, fmt.Errorf("admin sql: %w", err)
 	}
-	run.result = sqlResult{}
+	limited := req.MaxRows > 0 && !req.ReadOnly
+	var before int64
+	if limited {
+		if before, err = run.changes(ctx); err != nil {
+			return wire.SQLResult{}, err
+		}
+	}
 	if req.ReadOnly || len(req.Params) > 0 {
 		err = run.one(ctx, req.SQL, req.Params)
 	} else {
 		err = run.many(ctx, req.SQL)
 	}
-	if err == nil && req.MaxRows > 0 && !req.ReadOnly {
-		err = run.checkAffected(ctx)
+	if err == nil && limited {
+		err = run.checkAffected(ctx, before)
 	}
 	var notices []string
 	if err == nil && pg.TxStatus() == 'T' {

@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// AuditEntry is who did what to what, and how it ended; no argument and no value.
+type AuditEntry struct {
+	At        time.Time
+	Principal string
+	Tool      string
+	Plane     string
+	Target    string
+	Outcome   string
+	Rows      int
+	Duration  time.Duration
+}
+
+const (
+	auditBuffer = 4096 // entries that wait; more are dropped, and counted in the log
+	auditPause  = 500 * time.Millisecond
+)
+
+// auditTrail writes entries to the internal schema in the background, so that no call waits for it.
+type auditTrail struct {
+	db  *lazyDatabase
+	log *slog.Logger
+
+	once    sync.Once
+	entries chan AuditEntry
+	stop    chan struct{}
+	stopped chan struct{}
+
+	mu      sync.Mutex
+	dropped int
+}
+
+func newAuditTrail(db *lazyDatabase, log *slog.Logger) *auditTrail {
+	return &auditTrail{
+		db: db, log: log,
+		entries: make(chan AuditEntry, auditBuffer), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+}
+
+// Audit keeps an entry; it never blocks. Close writes what still waits.
+func (g *Gateway) Audit(e AuditEntry) {
+	g.audit.once.Do(func() { go g.audit.run() })
+	select {
+	case g.audit.entries <- e:
+	default:
+		g.audit.mu.Lock()
+		g.audit.dropped++
+		g.audit.mu.Unlock()
+	}
+}
+
+func (a *auditTrail) run() {
+	defer close(a.stopped)
+	for {
+		select {
+		case e := <-a.entries:
+			select { // gather what comes close together
+			case <-time.After(auditPause):
+			case <-a.stop:
+			}
+			a.write(append([]AuditEntry{e}, a.waiting()...))
+		case <-a.stop:
+			a.write(a.waiting())
+			return
+		}
+	}
+}
+
+func (a *auditTrail) waiting() []AuditEntry {
+	var out []AuditEntry
+	for {
+		select {
+		case e := <-a.entries:
+			out = append(out, e)
+		default:
+			return out
+		}
+	}
+}
+
+func (a *auditTrail) write(entries []AuditEntry) {
+	if len(entries) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	db, err := a.db.get(ctx)
+	if err == nil {
+		columns := []string{"at", "principal", "tool", "plane", "target", "outcome", "rows", "duration_us"}
+		_, err = db.pool(gatewayLogin).CopyFrom(ctx, pgx.Identifier{"internal", "audit"}, columns,
+			pgx.CopyFromSlice(len(entries), func(i int) ([]any, error) {
+				e := entries[i]
+				return []any{e.At, e.Principal, e.Tool, e.Plane, e.Target, e.Outcome, e.Rows, e.Duration.Microseconds()}, nil
+			}))
+	}
+	a.mu.Lock()
+	dropped := a.dropped
+	a.dropped = 0
+	a.mu.Unlock()
+	if err != nil {
+		a.log.Error("audit entries were lost", "entries", len(entries)+dropped, "error", err)
+	} else if dropped > 0 {
+		a.log.Error("audit entries were lost", "entries", dropped, "error", "the buffer was full")
+	}
+}
+
+func (a *auditTrail) close() {
+	close(a.stop)
+	a.once.Do(func() { close(a.stopped) })
+	<-a.stopped
+}

@@ -1,0 +1,150 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/run402/functions-mcp/auth"
+	"github.com/run402/functions-mcp/config"
+	"github.com/run402/functions-mcp/core"
+	"github.com/run402/functions-mcp/gateway"
+	"github.com/run402/functions-mcp/gateway/postgres"
+	"github.com/run402/functions-mcp/tools"
+)
+
+// backend is what answers below core, and what the tools need to know about it.
+type backend struct {
+	client    *core.Client
+	verify    auth.Verify
+	name      string // for people and agents
+	projectID string
+	caller    bool // there is an anon key
+	admin     bool // there is a service key
+	gateway   *gateway.Gateway
+}
+
+// newBackend wires the backend that the operator chose. It touches neither network nor database; close it in any case.
+func newBackend(b config.Backend, log *slog.Logger) (*backend, error) {
+	switch b := b.(type) {
+	case config.Remote:
+		client, err := core.New(core.Config{
+			Base: b.API, ProjectID: b.ProjectID, AnonKey: b.AnonKey.Reveal(), ServiceKey: b.ServiceKey.Reveal(),
+		})
+		if err != nil {
+			return nil, err
+		}
+		return &backend{
+			client: client, verify: b.Verify(), name: b.API, projectID: b.ProjectID,
+			caller: b.AnonKey != "", admin: b.ServiceKey != "",
+		}, nil
+	case config.Local:
+		g, project, err := newGateway(b, log)
+		if err != nil {
+			return nil, err
+		}
+		client, err := core.New(core.Config{
+			Base: "http://localhost", ProjectID: project.ID, AnonKey: project.AnonKey, ServiceKey: project.ServiceKey,
+			Transport: core.Handler(g),
+		})
+		if err != nil {
+			return nil, err
+		}
+		return &backend{
+			client: client, verify: auth.NewHS256([]byte(project.JWTSecret), project.ID).Verify,
+			name: "local project " + b.Project, projectID: project.ID, caller: true, admin: true, gateway: g,
+		}, nil
+	}
+	return nil, fmt.Errorf("there is no backend of type %T", b)
+}
+
+// start begins to open the database, if it is ours, while the client still says hello.
+func (b *backend) start() {
+	if b.gateway != nil {
+		b.gateway.Start()
+	}
+}
+
+func (b *backend) close() error {
+	if b.gateway == nil {
+		return nil
+	}
+	// Clients kill a server that does not end about a second after it was asked to.
+	ctx, cancel := context.WithTimeout(context.Background(), 900*time.Millisecond)
+	defer cancel()
+	return b.gateway.Close(ctx)
+}
+
+// newGateway makes the gateway of a local project, and the project itself on the first call.
+func newGateway(local config.Local, log *slog.Logger) (*gateway.Gateway, gateway.Project, error) {
+	project, err := localProject(local)
+	if err != nil {
+		return nil, gateway.Project{}, err
+	}
+	cfg := postgresConfig(local, log)
+	return gateway.New(gateway.Options{
+		Project: project,
+		Open: func(ctx context.Context) (gateway.Cluster, error) {
+			return postgres.Open(ctx, cfg)
+		},
+		Version: version,
+		Log:     log,
+	}), project, nil
+}
+
+func localProject(local config.Local) (gateway.Project, error) {
+	if err := postgres.MakeDir(local.Dir); err != nil {
+		return gateway.Project{}, err
+	}
+	return gateway.LoadProject(local.Dir)
+}
+
+func postgresConfig(local config.Local, log *slog.Logger) postgres.Config {
+	return postgres.Config{
+		Dir: local.Dir, BinDir: local.PGBin, ExtraBinDirs: installedBinDirs(local), Logins: gateway.Logins(), Log: log,
+	}
+}
+
+// installDir is where `doctor --fix` puts a PostgreSQL of its own; no local project can have that name.
+func installDir(local config.Local) string { return filepath.Join(filepath.Dir(local.Dir), ".postgresql") }
+
+// audit tells the log of every call, and the internal schema when the database is ours.
+type audit struct {
+	log     *slog.Logger
+	gateway *gateway.Gateway
+}
+
+// Record implements tools.Audit.
+func (a audit) Record(ctx context.Context, e tools.Event) {
+	a.log.LogAttrs(ctx, slog.LevelInfo, "call",
+		slog.String("principal", e.Principal), slog.String("tool", e.Tool), slog.String("plane", e.Plane),
+		slog.String("target", e.Target), slog.String("outcome", e.Outcome), slog.Int("rows", e.Rows),
+		slog.Duration("duration", e.Duration))
+	if a.gateway != nil {
+		a.gateway.Audit(gateway.AuditEntry{
+			At: time.Now(), Principal: e.Principal, Tool: e.Tool, Plane: e.Plane, Target: e.Target, Outcome: e.Outcome,
+			Rows: e.Rows, Duration: e.Duration,
+		})
+	}
+}
+
+var errNotLocal = errors.New("this command works on a local project, but project keys or RUN402_API_BASE are set: unset them")
+
+// onlyLocal refuses a command for local projects when the environment chooses another backend.
+func onlyLocal(flags config.ProjectFlags, p Process) (config.Local, error) {
+	settings, err := config.Config{ProjectFlags: flags}.Settings(p.Lookup)
+	if err != nil {
+		return config.Local{}, &usageError{err}
+	}
+	local, ok := settings.Backend.(config.Local)
+	if !ok {
+		return config.Local{}, &usageError{errNotLocal}
+	}
+	return local, nil
+}
+
+var _ = os.Stderr

@@ -1,0 +1,76 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/run402/functions-mcp/auth"
+	"github.com/run402/functions-mcp/config"
+)
+
+type gatewayCommand struct {
+	config.ProjectFlags
+	config.HTTPFlags
+	config.LogFlags
+	Listen string `default:"127.0.0.1:4020" placeholder:"HOST:PORT" help:"Where to listen."`
+}
+
+// Run serves the local project's HTTP API until ctx ends. It prints where, never a key.
+func (c gatewayCommand) Run(ctx context.Context, p Process) (err error) {
+	log := p.logger(c.LogFlags)
+	local, err := onlyLocal(c.ProjectFlags, p)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", c.Listen, err)
+	}
+	defer func() { _ = listener.Close() }() // the server closes it too
+	guard, err := auth.Guard(c.Guard(p.Lookup, listener.Addr().String()))
+	if err != nil {
+		return &usageError{err}
+	}
+	g, project, err := newGateway(local, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeGateway(g)) }()
+	ready, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := g.Ready(ready); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(p.Stdout, "project %s at http://%s\nits keys: functions-mcp env\n", project.ID, listener.Addr()); err != nil {
+		return err
+	}
+	return serveHTTP(ctx, listener, guard(g), log)
+}
+
+// serveHTTP serves until ctx ends, then lets running requests finish for a moment.
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
+	srv := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve http: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(drain); err != nil {
+		return errors.Join(fmt.Errorf("shut down http: %w", err), srv.Close())
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/run402/functions-mcp/auth"
+	"github.com/run402/functions-mcp/config"
+	"github.com/run402/functions-mcp/resources"
+	"github.com/run402/functions-mcp/tools"
+)
+
+// Calls that run at once over stdio, and those that may wait. mcp-go's own 5 and 100 let a burst of calls hold up
+// everything else.
+const (
+	stdioWorkers = 32
+	stdioQueue   = 1000
+)
+
+type serveCommand struct {
+	config.Config
+}
+
+// Run serves MCP on stdio until the client closes it or ctx ends.
+func (c serveCommand) Run(ctx context.Context, p Process) (err error) {
+	log := p.logger(c.LogFlags)
+	settings, err := c.Settings(p.Lookup)
+	if err != nil {
+		return &usageError{err}
+	}
+	back, err := newBackend(settings.Backend, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, back.close()) }()
+	back.start()
+
+	mcp, err := newServer(back, settings, settings.Callers(back.verify, log), log)
+	if err != nil {
+		return err
+	}
+	stdio := server.NewStdioServer(mcp)
+	for _, option := range []server.StdioOption{
+		server.WithErrorLogger(slog.NewLogLogger(log.Handler(), slog.LevelWarn)),
+		server.WithWorkerPoolSize(stdioWorkers),
+		server.WithQueueSize(stdioQueue),
+	} {
+		option(stdio)
+	}
+	if err := stdio.Listen(ctx, p.Stdin, p.Stdout); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// newServer makes the MCP server: tools and resources for the callers that the transport resolves.
+func newServer(b *backend, s config.Settings, callers auth.Callers, log *slog.Logger) (*server.MCPServer, error) {
+	set, err := tools.New(tools.Options{
+		Client: b.client, Callers: callers, Toolsets: s.Toolsets, ReadOnly: s.ReadOnly,
+		CallerPlane: b.caller, AdminPlane: b.admin, ProjectID: b.projectID, Backend: b.name,
+		Log: log, Audit: audit{log: log, gateway: b.gateway},
+	})
+	if err != nil {
+		return nil, err
+	}
+	read := resources.New(resources.Options{
+		Client: b.client, Callers: callers, CallerPlane: b.caller, Admin: b.admin && open(s.Toolsets, tools.ToolsetAdmin),
+		ProjectID: b.projectID, Backend: b.name, Toolsets: s.Toolsets, Log: log,
+	})
+	mcp := server.NewMCPServer("functions-mcp", version, append(set.ServerOptions(), read.ServerOptions()...)...)
+	set.Register(mcp)
+	read.Register(mcp)
+	return mcp, nil
+}
+
+func open(toolsets []string, name string) bool {
+	for _, t := range toolsets {
+		if t == name {
+			return true
+		}
+	}
+	return len(toolsets) == 0
+}
