@@ -1,6 +1,6 @@
 // Package core is the Run402 client: what the library @run402/functions is for TypeScript. It knows HTTP and the wire
-// contract; it knows no MCP. The caller plane (CallerDB) and the admin plane (AdminDB) are two types, so that handing one
-// where the other belongs does not compile; neither holds the other's credentials.
+// contract; it knows no MCP. The caller plane (CallerDB) and the admin plane (AdminDB) are two types, so that handing
+// one where the other belongs does not compile; neither holds the other's credentials.
 package core
 
 import (
@@ -81,7 +81,7 @@ func (c *Client) DB(token string) CallerDB {
 	}}
 }
 
-// Admin returns the admin plane. Every call fails with a *Error of code SERVICE_KEY_MISSING when there is no service key.
+// Admin returns the admin plane. Without a service key every call fails with a *Error of code SERVICE_KEY_MISSING.
 func (c *Client) Admin() AdminDB { return AdminDB{conn: c.conn, plane: c.admin} }
 
 // Health asks the backend how it is, without any credential. A backend that answers 503 with a status is starting or
@@ -89,12 +89,14 @@ func (c *Client) Admin() AdminDB { return AdminDB{conn: c.conn, plane: c.admin} 
 func (c *Client) Health(ctx context.Context) (wire.HealthStatus, error) { return c.conn.health(ctx) }
 
 // Honours reports whether the backend says that it honours an extension (wire.Honours…). The answer is remembered once
-// the backend was reached; a backend that cannot be asked honours nothing.
+// the backend was reached and up; a backend that cannot be asked honours nothing.
 func (c *Client) Honours(ctx context.Context, what string) bool { return c.conn.honours(ctx, what) }
 
 func (c *conn) health(ctx context.Context) (wire.HealthStatus, error) {
 	var status wire.HealthStatus
-	ans, err := c.send(ctx, request{op: "health", method: http.MethodGet, path: wire.Health, header: http.Header{}, reads: true})
+	ans, err := c.send(ctx, request{
+		op: "health", method: http.MethodGet, path: wire.Health, header: http.Header{}, reads: true,
+	})
 	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusServiceUnavailable && e.Body != nil {
 		if json.Unmarshal(e.Body, &status) == nil && status.Status != "" {
 			return status, nil

@@ -72,7 +72,9 @@ func (c *conn) send(ctx context.Context, req request) (answer, error) {
 	if failure == nil {
 		return ans, nil
 	}
-	pause := &backoff.ExponentialBackOff{InitialInterval: firstPause, RandomizationFactor: 0.2, Multiplier: 3, MaxInterval: maxElapsed}
+	pause := &backoff.ExponentialBackOff{
+		InitialInterval: firstPause, RandomizationFactor: 0.2, Multiplier: 3, MaxInterval: maxElapsed,
+	}
 	first := true
 	_, _ = backoff.Retry(ctx, func() (struct{}, error) {
 		if !first {

@@ -83,8 +83,6 @@ func appendQuoted(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-var textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
-
 // valueText returns a filter's value as the text that PostgreSQL casts to the column's type.
 func valueText(v any) (string, error) {
 	switch v := v.(type) {
@@ -99,8 +97,8 @@ func valueText(v any) (string, error) {
 	if r.Kind() == reflect.Pointer && r.IsNil() {
 		return "null", nil
 	}
-	if r.Type().Implements(textMarshaler) {
-		text, err := v.(encoding.TextMarshaler).MarshalText()
+	if m, ok := v.(encoding.TextMarshaler); ok {
+		text, err := m.MarshalText()
 		return string(text), err
 	}
 	switch r.Kind() {

@@ -114,12 +114,15 @@ func notSent(op, code, message, hint string) *Error {
 
 // invalidAnswer is an answer that the contract does not know. What the request did is not known either.
 func invalidAnswer(op string, status int, err error) *Error {
-	return &Error{Op: op, Status: status, Code: CodeInvalidAnswer, Message: "the backend's answer is not what the API promises: " +
-		err.Error(), Hint: "Check that the API base points to a Run402 API.", MutationState: "unknown", Err: err}
+	return &Error{
+		Op: op, Status: status, Code: CodeInvalidAnswer, Err: err, MutationState: "unknown",
+		Message: "the backend's answer is not what the API promises: " + err.Error(),
+		Hint:    "Check that the API base points to a Run402 API.",
+	}
 }
 
-// answerBody is the union of the bodies that an error can have: the Run402 envelope (section 11), PostgREST's (2.5), and
-// Core's {error, message}.
+// answerBody is the union of the bodies that an error can have: the Run402 envelope (section 11), PostgREST's (2.5),
+// and Core's {error, message}.
 type answerBody struct {
 	Code          string            `json:"code"`
 	Error         string            `json:"error"`
@@ -196,11 +199,13 @@ func isWordRune(r rune) bool {
 
 // isSQLState reports whether a code is one of PostgreSQL's: five upper-case letters and digits.
 func isSQLState(code string) bool {
-	return len(code) == 5 && !strings.ContainsFunc(code, func(r rune) bool { return !isWordRune(r) || r == '_' || r >= 'a' })
+	return len(code) == 5 && !strings.ContainsFunc(code, func(r rune) bool {
+		return !isWordRune(r) || r == '_' || r >= 'a'
+	})
 }
 
-// retryableAnswer says whether an answer that says nothing about it may succeed later (section 11). A SQLSTATE at 500 is
-// the statement's own fault, which repeating does not mend, unless PostgreSQL asks for it (class 40).
+// retryableAnswer says whether an answer that says nothing about it may succeed later (section 11). A SQLSTATE at 500
+// is the statement's own fault, which repeating does not mend, unless PostgreSQL asks for it (class 40).
 func retryableAnswer(status int, code string) bool {
 	switch {
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
@@ -214,7 +219,7 @@ func retryableAnswer(status int, code string) bool {
 }
 
 // neverRan reports whether a code proves that no statement took effect: PostgREST had no connection or no schema cache
-// (PGRST000 to 003), or PostgreSQL rolled back for a conflict (class 40; 40003 is the one that does not know).
+// (PGRST000 to 003), or PostgreSQL rolled back for a conflict.
 func neverRan(code string) bool {
 	switch code {
 	case "PGRST000", "PGRST001", "PGRST002", "PGRST003", "40001", "40P01":

@@ -18,8 +18,8 @@ type openAPIProperty struct {
 	Enum        []json.RawMessage `json:"enum"`
 }
 
-// parseOpenAPI reads the tables out of PostgREST's root document (OpenAPI 2.0), sorted by name, each with its columns in
-// the document's order. A definition without a path of its own, a function's result for instance, is no table.
+// parseOpenAPI reads the tables out of PostgREST's root document (OpenAPI 2.0), sorted by name, each with its columns
+// in the document's order. A definition without a path of its own, a function's result for instance, is no table.
 func parseOpenAPI(doc []byte) ([]TableInfo, error) {
 	var root struct {
 		Paths       map[string]map[string]json.RawMessage `json:"paths"`

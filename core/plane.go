@@ -7,8 +7,8 @@ import (
 	"github.com/run402/functions-mcp/core/wire"
 )
 
-// A plane is one of the two ways to a project's tables: where they are and which credentials go there (section 1.4). The
-// two implementations are the only code that writes a credential into a request, and neither knows the other's.
+// A plane is one of the two ways to a project's tables: where they are and which credentials go there (section 1.4).
+// The two implementations are the only code that writes a credential into a request, and neither knows the other's.
 type plane interface {
 	// prefix is the path that the plane's tables live under.
 	prefix() string

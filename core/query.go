@@ -52,8 +52,8 @@ const (
 	DescNullsLast  Direction = "desc.nullslast"
 )
 
-// Select narrows the columns of the rows that come back: "id,title", in the grammar of section 2.3; "" means "*". Blanks
-// around commas are fine.
+// Select narrows the columns of the rows that come back: "id,title", in the grammar of section 2.3; "" means "*".
+// Blanks around commas are fine.
 func (q *Query) Select(columns string) *Query {
 	list, ok := trimList(columns)
 	if !ok {
@@ -67,8 +67,8 @@ func (q *Query) Select(columns string) *Query {
 }
 
 // Eq appends the condition column = value. All conditions must hold. A value is a string, a number, a bool, a
-// time.Time, an encoding.TextMarshaler, or a pointer to one; a nil is sent as the text "null", as @run402/functions does,
-// which finds no NULL: Is does. A column may end in a JSON path, as in data->address->>city.
+// time.Time, an encoding.TextMarshaler, or a pointer to one; a nil is sent as the text "null", as @run402/functions
+// does, which finds no NULL: Is does. A column may end in a JSON path, as in data->address->>city.
 func (q *Query) Eq(column string, value any) *Query { return q.Filter(column, "eq", value) }
 
 // Neq appends column <> value.

@@ -18,7 +18,10 @@ import (
 type remote struct{ http.RoundTripper }
 
 func TestRetries(t *testing.T) {
-	read := func(ctx context.Context, c *core.Client) error { _, err := c.DB("").From("items").Rows(ctx); return err }
+	read := func(ctx context.Context, c *core.Client) error {
+		_, err := c.DB("").From("items").Rows(ctx)
+		return err
+	}
 	write := func(ctx context.Context, c *core.Client) error {
 		_, err := c.DB("").From("items").Insert(map[string]any{"id": 1}).Rows(ctx)
 		return err

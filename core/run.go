@@ -103,7 +103,8 @@ func (q *Query) checkAffected(ctx context.Context) error {
 		return err
 	}
 	if *res.Count > int64(q.maxRows) {
-		e := notSent(q.op(), CodeMaxAffected, fmt.Sprintf("it would touch %d rows, more than the %d allowed", *res.Count, q.maxRows),
+		e := notSent(q.op(), CodeMaxAffected,
+			fmt.Sprintf("it would touch %d rows, more than the %d allowed", *res.Count, q.maxRows),
 			"Narrow the filters, or allow more rows.")
 		e.affected = *res.Count
 		return e

@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/run402/functions-mcp/core"
 	"github.com/run402/functions-mcp/core/hostedtest"
+	"github.com/run402/functions-mcp/core/wire"
 )
 
 func TestHandlerSeesAServersRequest(t *testing.T) {
@@ -115,6 +117,26 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		}
 		server.Close()
 	}
+}
+
+func TestClientIsSafeForConcurrentUse(t *testing.T) {
+	c, g := newClient(t, hostedtest.Hosted)
+	g.Table("items", `{"id":1}`)
+	g.Script("GET", "/health", hostedtest.Answer{Body: `{"status":"ok","honours":["max-affected"]}`})
+	var callers sync.WaitGroup
+	for range 8 {
+		callers.Go(func() {
+			for _, q := range []*core.Query{c.DB("").From("items"), c.Admin().From("items").Delete().MaxAffected(1)} {
+				if rows, err := q.Rows(t.Context()); err != nil || len(rows) != 1 {
+					t.Errorf("got %s, %v", rows, err)
+				}
+			}
+			if _, err := c.Admin().SQL(t.Context(), wire.SQLRequest{SQL: "select 1"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	callers.Wait()
 }
 
 func TestOverTCP(t *testing.T) {

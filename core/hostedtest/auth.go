@@ -36,7 +36,7 @@ func (g *Gateway) authorize(r *http.Request) (refusal Answer, refused bool) {
 func (g *Gateway) authorizeCaller(apikey, bearer string) (refusal Answer, refused bool) {
 	switch {
 	case apikey == g.ServiceKey() && g.flavor == Hosted:
-		return g.failure(http.StatusForbidden, "ADMIN_REQUIRED", "The service role has routes of its own: /admin/v1/rest/*."), true
+		return g.failure(http.StatusForbidden, "ADMIN_REQUIRED", "The service role's routes are /admin/v1/rest/*."), true
 	case apikey != g.AnonKey():
 		return g.unauthenticated(), true
 	case bearer == "", bearer == apikey && g.flavor == Hosted:

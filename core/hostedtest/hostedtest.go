@@ -1,5 +1,5 @@
-// Package hostedtest is a fake of the hosted Run402 gateway, made from the wire contract, for tests of what talks to it.
-// It checks credentials as the real ones do, answers from a script or from tables in memory, and records every request.
+// Package hostedtest is a fake of the hosted Run402 gateway, made from the wire contract, for tests of its clients. It
+// checks credentials as the real ones do, answers from a script or from tables in memory, and records every request.
 // It runs no SQL and no filters. Where hosted Run402 and Run402 Core differ, its Flavor decides.
 package hostedtest
 
@@ -182,7 +182,8 @@ func (g *Gateway) rest(r *http.Request, table string, body []byte) Answer {
 	if limit := r.URL.Query().Get("limit"); limit != "" {
 		n, err := strconv.Atoi(limit)
 		if err != nil {
-			return Answer{Status: http.StatusBadRequest, Body: `{"code":"PGRST100","message":"limit","details":null,"hint":null}`}
+			return Answer{Status: http.StatusBadRequest,
+				Body: `{"code":"PGRST100","message":"limit","details":null,"hint":null}`}
 		}
 		rows = rows[:min(n, total)]
 	}

@@ -43,8 +43,8 @@ type SQLRequest struct {
 	MaxRows  int    `json:"max_rows,omitempty"`
 }
 
-// SQLResult answers raw admin SQL, section 4. Both spellings of the counter are sent and either is read; it is null after
-// DDL. Int8 and numeric values are JSON strings here, unlike on the REST routes.
+// SQLResult answers raw admin SQL, section 4. Both spellings of the counter are sent and either is read; it is null
+// after DDL. Int8 and numeric values are JSON strings here, unlike on the REST routes.
 type SQLResult struct {
 	Status    string            `json:"status"` // "ok"
 	Schema    string            `json:"schema"`
@@ -116,7 +116,7 @@ type Error struct {
 	Category      string          `json:"category,omitempty"`
 	Retryable     bool            `json:"retryable"`
 	SafeToRetry   bool            `json:"safe_to_retry"`
-	MutationState string          `json:"mutation_state,omitempty"` // none not_started committed rolled_back partial unknown
+	MutationState string          `json:"mutation_state,omitempty"` // none not_started committed rolled_back unknown …
 	TraceID       string          `json:"trace_id,omitempty"`
 	RequestID     string          `json:"request_id,omitempty"`
 	Hint          string          `json:"hint,omitempty"`
