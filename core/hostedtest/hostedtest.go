@@ -206,7 +206,11 @@ func (g *Gateway) unknownTable(table string) Answer {
 	return Answer{Status: http.StatusNotFound, Body: mustJSON(body)}
 }
 
+// maxAffected reads Prefer: max-affected, which counts only with handling=strict.
 func maxAffected(r *http.Request) (int, bool) {
+	if !strings.Contains(r.Header.Get("Prefer"), "handling=strict") {
+		return 0, false
+	}
 	for p := range strings.SplitSeq(r.Header.Get("Prefer"), ",") {
 		if value, found := strings.CutPrefix(strings.TrimSpace(p), "max-affected="); found {
 			n, err := strconv.Atoi(value)
