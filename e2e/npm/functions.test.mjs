@@ -187,7 +187,7 @@ for (const { plane, client, table, extra } of planes) {
 describe("db(req): row level security decides", () => {
   before(async () => {
     await sql(createTable("shared"));
-    await as(ANA_TOKEN).from("shared").insert([{ title: "ana's" }, { title: "ana's, for all", public: true }]);
+    await as(ANA_TOKEN).from("shared").insert([{ title: "ana's", public: false }, { title: "ana's, for all", public: true }]);
     await as(BEN_TOKEN).from("shared").insert({ title: "ben's" });
   });
 
