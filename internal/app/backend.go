@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -73,10 +72,14 @@ func (b *backend) close() error {
 	if b.gateway == nil {
 		return nil
 	}
+	return closeGateway(b.gateway)
+}
+
+func closeGateway(g *gateway.Gateway) error {
 	// Clients kill a server that does not end about a second after it was asked to.
 	ctx, cancel := context.WithTimeout(context.Background(), 900*time.Millisecond)
 	defer cancel()
-	return b.gateway.Close(ctx)
+	return g.Close(ctx)
 }
 
 // newGateway makes the gateway of a local project, and the project itself on the first call.
@@ -146,5 +149,3 @@ func onlyLocal(flags config.ProjectFlags, p Process) (config.Local, error) {
 	}
 	return local, nil
 }
-
-var _ = os.Stderr

@@ -128,7 +128,7 @@ func (r *report) planes(ctx context.Context, b *backend) {
 func (r *report) fix(ctx context.Context, local config.Local) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	if err := postgres.InstallEmbedded(ctx, installDir(local)); err != nil {
+	if _, err := postgres.InstallEmbedded(ctx, installDir(local)); err != nil {
 		r.bad("install", err)
 		return
 	}
