@@ -2,41 +2,233 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/run402/functions-mcp/gateway/postgres"
 	"github.com/run402/functions-mcp/gateway/postgres/pgtest"
 )
 
-func TestTmp(t *testing.T) {
+func TestOpenMakesADatabaseAndCloseStopsIt(t *testing.T) {
 	dir := pgtest.Dir(t)
-	b := time.Now()
-	s, err := postgres.Open(t.Context(), pgtest.Config(dir, "ana"))
-	if err != nil {
+	server := pgtest.Open(t, dir)
+	conn := connect(t, server, postgres.Superuser)
+	for setting, want := range map[string]string{
+		"server_encoding":         "UTF8",
+		"timezone":                "UTC",
+		"fsync":                   "on",
+		"synchronous_commit":      "on",
+		"listen_addresses":        "",
+		"unix_socket_permissions": "0700",
+	} {
+		if got := query1(t, conn, "current_setting('"+setting+"')"); got != want {
+			t.Errorf("%s is %q, want %q", setting, got, want)
+		}
+	}
+	if got := query1(t, conn, "select string_agg(x, '' order by x) from unnest(array['b','a','B','é','Z']) x"); got != "BZabé" {
+		t.Errorf("sorts as %q, not by code point", got)
+	}
+	pid := assertRuns(t, dir)
+	closeServer(t, server)
+	assertStopped(t, dir, pid)
+	closeServer(t, server) // again, which does nothing
+}
+
+func TestOpenFindsWhatWasCommittedBefore(t *testing.T) {
+	dir := pgtest.Dir(t)
+	server := pgtest.Open(t, dir)
+	exec1(t, connect(t, server, postgres.Superuser), "create table kept as select 42 as x")
+	closeServer(t, server)
+
+	server = pgtest.Open(t, dir)
+	if got := query1(t, connect(t, server, postgres.Superuser), "select x from kept"); got != "42" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestTheLastOneOutStopsIt(t *testing.T) {
+	dir := pgtest.Dir(t)
+	first := pgtest.Open(t, dir)
+	pid := assertRuns(t, dir)
+	link := filepath.Join(t.TempDir(), "link") // the same project by another name
+	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
 	}
-	t.Log("fresh", time.Since(b))
-	for range 3 {
-		b = time.Now()
-		conn, err := pgx.ConnectConfig(t.Context(), s.ConnConfig("postgres", "postgres"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Log("connect", time.Since(b))
-		conn.Close(t.Context())
-		b = time.Now()
-		if err := s.Close(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		t.Log("close", time.Since(b))
-		b = time.Now()
-		if s, err = postgres.Open(t.Context(), pgtest.Config(dir, "ana")); err != nil {
-			t.Fatal(err)
-		}
-		t.Log("open", time.Since(b))
+	second := pgtest.Open(t, link)
+	other := startProgram(t, os.Args[0], dir, nil)
+	if said := other.answer(); said != "open" {
+		t.Fatal(said)
 	}
-	s.Close(context.Background())
+	if now := assertRuns(t, dir); now != pid {
+		t.Fatalf("PostgreSQL was started again: %d, then %d", pid, now)
+	}
+
+	closeServer(t, first) // the one that started it
+	exec1(t, connect(t, second, postgres.Superuser), "select 1")
+	closeServer(t, second)
+	assertRuns(t, dir)
+	other.leave()
+	if now := postmaster(t, dir); now != 0 {
+		t.Fatalf("the last one out left %d running", now)
+	}
+}
+
+func TestManyOpenAFreshDirectoryAtOnce(t *testing.T) {
+	dir := pgtest.Dir(t)
+	programs := make([]*program, 4)
+	for i := range programs {
+		programs[i] = startProgram(t, os.Args[0], dir, nil)
+	}
+	servers := make([]*postgres.Server, 4)
+	var group sync.WaitGroup
+	for i := range servers {
+		group.Go(func() {
+			var err error
+			if servers[i], err = postgres.Open(t.Context(), pgtest.Config(dir)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	for _, program := range programs {
+		if said := program.answer(); said != "open" {
+			t.Error(said)
+		}
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
+	pid := assertRuns(t, dir)
+	for _, server := range servers {
+		exec1(t, connect(t, server, postgres.Superuser), "select 1")
+	}
+
+	for _, server := range servers {
+		group.Go(func() {
+			if err := server.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for _, program := range programs {
+		group.Go(func() { program.leave() })
+	}
+	group.Wait()
+	assertStopped(t, dir, pid)
+}
+
+func TestOpenAndCloseTakeTurns(t *testing.T) {
+	dir := pgtest.Dir(t)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 5 {
+				server, err := postgres.Open(t.Context(), pgtest.Config(dir))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := tryConnect(t, server, postgres.Superuser); err != nil {
+					t.Error(err)
+				}
+				if err := server.Close(context.Background()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if pid := postmaster(t, dir); pid != 0 {
+		t.Errorf("nobody has a share, but %d runs", pid)
+	}
+}
+
+func TestOpenGivesUpWithItsContext(t *testing.T) {
+	t.Run("while it makes the database", func(t *testing.T) {
+		dir := pgtest.Dir(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			defer cancel()
+			eventually(t, "initdb began", func() bool { return len(unfinished(t, dir)) > 0 })
+		}()
+		_, err := postgres.Open(ctx, pgtest.Config(dir))
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v", err)
+		}
+		if left := unfinished(t, dir); len(left) > 0 {
+			t.Errorf("left %v behind", left)
+		}
+	})
+	t.Run("while it starts", func(t *testing.T) {
+		dir := pgtest.Dir(t)
+		closeServer(t, pgtest.Open(t, dir))
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			defer cancel()
+			eventually(t, "a postmaster began", func() bool { return postmaster(t, dir) != 0 })
+		}()
+		server, err := postgres.Open(ctx, pgtest.Config(dir))
+		if err == nil { // it was faster
+			closeServer(t, server)
+		} else if !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v", err)
+		}
+		if pid := postmaster(t, dir); pid != 0 {
+			t.Errorf("left %d running", pid)
+		}
+	})
+}
+
+func TestCloseStopsItEvenWhenThereIsNoTimeToWait(t *testing.T) {
+	dir := pgtest.Dir(t)
+	server := pgtest.Open(t, dir)
+	pid := assertRuns(t, dir)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := server.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "PostgreSQL stopped", func() bool { return postmaster(t, dir) == 0 })
+	assertStopped(t, dir, pid)
+}
+
+func TestAClosedServerStartsNothing(t *testing.T) {
+	dir := pgtest.Dir(t)
+	server := pgtest.Open(t, dir)
+	closeServer(t, server)
+	if _, err := tryConnect(t, server, postgres.Superuser); !errors.Is(err, postgres.ErrClosed) {
+		t.Errorf("got %v, want ErrClosed", err)
+	}
+	if pid := postmaster(t, dir); pid != 0 {
+		t.Errorf("started %d", pid)
+	}
+}
+
+func TestACancelledStatementKeepsItsConnection(t *testing.T) {
+	conn := connect(t, pgtest.Start(t), postgres.Superuser)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := conn.Exec(ctx, "select pg_sleep(60)"); err == nil {
+		t.Fatal("slept for a minute")
+	}
+	exec1(t, conn, "select 1")
+}
+
+// unfinished returns the directories that an initdb is working in.
+func unfinished(t *testing.T, dir string) (found []string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), "initdb-") {
+			found = append(found, entry.Name())
+		}
+	}
+	return found
 }

@@ -1,0 +1,198 @@
+package postgres_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/run402/functions-mcp/gateway/postgres"
+	"github.com/run402/functions-mcp/gateway/postgres/pgtest"
+)
+
+// programDir is the environment variable that makes the test binary a program with a share in that directory.
+const programDir = "POSTGRES_TEST_PROGRAM_DIR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(programDir); dir != "" {
+		os.Exit(runProgram(dir))
+	}
+	os.Exit(m.Run())
+}
+
+// runProgram opens a share, says "open" or the error, and closes it when its standard input ends.
+func runProgram(dir string) int {
+	server, err := postgres.Open(context.Background(), pgtest.Config(dir))
+	if err != nil {
+		fmt.Println(strings.ReplaceAll(err.Error(), "\n", " "))
+		return 1
+	}
+	fmt.Println("open")
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return 1
+	}
+	if err := server.Close(context.Background()); err != nil {
+		return 1
+	}
+	return 0
+}
+
+// program is another process with a share, or on its way to one.
+type program struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	stdin io.Closer
+	says  *bufio.Scanner
+}
+
+// startProgram starts a program, as another OS user when attr says so.
+func startProgram(t *testing.T, binary, dir string, attr *syscall.SysProcAttr) *program {
+	t.Helper()
+	cmd := exec.Command(binary)
+	cmd.Env = append(os.Environ(), programDir+"="+dir)
+	cmd.SysProcAttr = attr
+	cmd.Dir = "/"
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return &program{t: t, cmd: cmd, stdin: stdin, says: bufio.NewScanner(stdout)}
+}
+
+// answer waits for "open" or for the error's text.
+func (p *program) answer() string {
+	p.t.Helper()
+	if !p.says.Scan() {
+		p.t.Fatal("the program said nothing")
+	}
+	return p.says.Text()
+}
+
+func (p *program) kill() {
+	p.t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
+	_ = p.cmd.Wait() // says that it was killed
+}
+
+func (p *program) leave() {
+	p.t.Helper()
+	if err := p.stdin.Close(); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// connect connects to a Server as a database role.
+func connect(t *testing.T, s *postgres.Server, user string) *pgx.Conn {
+	t.Helper()
+	conn, err := tryConnect(t, s, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func tryConnect(t *testing.T, s *postgres.Server, user string) (*pgx.Conn, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, s.ConnConfig(user, "postgres"))
+	if err == nil {
+		t.Cleanup(func() { _ = conn.Close(context.Background()) }) // PostgreSQL may be gone
+	}
+	return conn, err
+}
+
+func exec1(t *testing.T, conn *pgx.Conn, statements ...string) {
+	t.Helper()
+	for _, statement := range statements {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+func query1(t *testing.T, conn *pgx.Conn, statement string) (value string) {
+	t.Helper()
+	if err := conn.QueryRow(t.Context(), "select ("+statement+")::text").Scan(&value); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	return value
+}
+
+// postmaster returns the process id of the PostgreSQL of a directory, 0 when postmaster.pid is gone.
+func postmaster(t *testing.T, dir string) int {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "pg", "postmaster.pid"))
+	if os.IsNotExist(err) {
+		return 0
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+func assertRuns(t *testing.T, dir string) (pid int) {
+	t.Helper()
+	pid = postmaster(t, dir)
+	if pid == 0 || syscall.Kill(pid, 0) != nil {
+		t.Fatalf("PostgreSQL (process %d) does not run", pid)
+	}
+	return pid
+}
+
+// assertStopped fails if PostgreSQL runs or left a zombie.
+func assertStopped(t *testing.T, dir string, pid int) {
+	t.Helper()
+	if now := postmaster(t, dir); now != 0 {
+		t.Fatalf("postmaster.pid is still there and names %d", now)
+	}
+	eventually(t, "the process is reaped", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+}
+
+// eventually waits for something that tells nobody when it happens.
+func eventually(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for !happened() {
+		if time.Now().After(deadline) {
+			t.Fatal("never happened: " + what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func closeServer(t *testing.T, s *postgres.Server) {
+	t.Helper()
+	if err := s.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
