@@ -20,6 +20,10 @@ type entry struct {
 }
 
 func (s *Set) tables(ctx context.Context, c auth.Caller, _ mcp.ReadResourceRequest) (any, error) {
+	return s.entries(ctx, c)
+}
+
+func (s *Set) entries(ctx context.Context, c auth.Caller) ([]entry, error) {
 	list := []entry{}
 	if !s.o.CallerPlane {
 		schema, err := s.o.Client.Admin().Schema(ctx)
@@ -120,30 +124,22 @@ func (s *Set) CompleteResourceArgument(
 			_ = s.unforeseen(ctx, "completion panicked", r, "")
 		}
 	}()
-	for _, name := range s.names(ctx) {
-		if !strings.HasPrefix(strings.ToLower(name), strings.ToLower(argument.Value)) {
+	c, err := s.o.Callers(ctx)
+	if err != nil {
+		return completion, nil
+	}
+	all, err := s.entries(ctx, c)
+	if err != nil {
+		return completion, nil
+	}
+	for _, e := range all {
+		if !strings.HasPrefix(strings.ToLower(e.Name), strings.ToLower(argument.Value)) {
 			continue
 		}
 		if completion.Total++; len(completion.Values) < most {
-			completion.Values = append(completion.Values, name)
+			completion.Values = append(completion.Values, e.Name)
 		}
 	}
 	completion.HasMore = completion.Total > len(completion.Values)
 	return completion, nil
-}
-
-func (s *Set) names(ctx context.Context) []string {
-	c, err := s.o.Callers(ctx)
-	if err != nil {
-		return nil
-	}
-	list, err := s.tables(ctx, c, mcp.ReadResourceRequest{})
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, e := range list.([]entry) {
-		names = append(names, e.Name)
-	}
-	return names
 }

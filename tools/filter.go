@@ -27,6 +27,8 @@ func (*filter) loosen(fields map[string]json.RawMessage) {
 		op, fields["value"] = "is", quote("null")
 	case given && isNull(value) && op == "neq":
 		op, fields["value"] = "is", quote("not_null")
+	case op == "" && !given && !isNull(fields["values"]):
+		op = "in"
 	case op == "is" && given:
 		fields["value"] = quote(strings.ReplaceAll(strings.ToLower(strings.TrimSpace(scalarText(value))), " ", "_"))
 	case op == "is_null" && !given, op == "is_not_null" && !given:
@@ -111,37 +113,32 @@ func applyOrder(q *core.Query, order string) error {
 		if term == "" {
 			continue
 		}
-		column, dir := term, core.Asc
-		if rest, minus := strings.CutPrefix(term, "-"); minus {
-			column, dir = rest, core.Desc
-		} else if c, d, ok := cutDirection(term); ok {
-			column, dir = c, d
+		column, nulls := cutWord(term, "nullsfirst", "nullslast", "nulls first", "nulls last")
+		column, dir := cutWord(column, "asc", "desc")
+		if rest, minus := strings.CutPrefix(column, "-"); minus && dir == "" {
+			column, dir = rest, "desc"
+		}
+		dir = orElse(dir, "asc")
+		if nulls != "" {
+			dir += "." + strings.ReplaceAll(nulls, " ", "")
 		}
 		if column == "" || strings.ContainsAny(column, " \t") {
 			e := argument("order", fmt.Sprintf("%q is no sort order", short(term)), "")
 			e.Valid = []string{"column", "column.asc", "column.desc", "column.desc.nullslast"}
 			return e
 		}
-		q.Order(column, dir)
+		q.Order(column, core.Direction(dir))
 	}
 	return nil
 }
 
-// cutDirection splits "a.desc.nullslast" or "a desc nulls last" into the column and the direction.
-func cutDirection(term string) (column string, dir core.Direction, ok bool) {
-	word := strings.ToLower(strings.Join(strings.Fields(term), "."))
-	word = strings.Replace(strings.Replace(word, "nulls.first", "nullsfirst", 1), "nulls.last", "nullslast", 1)
-	for _, d := range []core.Direction{
-		core.AscNullsFirst, core.AscNullsLast, core.DescNullsFirst, core.DescNullsLast, core.Asc, core.Desc,
-	} {
-		for _, suffix := range []string{"." + string(d), "." + strings.TrimPrefix(string(d), "asc.")} {
-			if base, found := strings.CutSuffix(word, suffix); found {
-				if strings.HasPrefix(suffix, ".nulls") {
-					d = core.Direction("asc." + suffix[1:])
-				}
-				return strings.TrimSpace(term[:len(base)]), d, true
-			}
+// cutWord takes one of the words off the end of a term, where a dot or a blank must stand before it.
+func cutWord(term string, words ...string) (before, word string) {
+	for _, w := range words {
+		at := len(term) - len(w)
+		if at > 0 && strings.EqualFold(term[at:], w) && strings.ContainsRune(". \t", rune(term[at-1])) {
+			return strings.TrimSpace(term[:at-1]), w
 		}
 	}
-	return "", "", false
+	return term, ""
 }

@@ -186,13 +186,15 @@ func cutValue(value json.RawMessage, limit int) json.RawMessage {
 	if shape(value) == '"' {
 		text = scalarText(value)
 	}
-	for keep := min(len(text), limit); ; keep /= 2 {
+	for keep := min(len(text), limit); ; {
 		for keep > 0 && keep < len(text) && !utf8.RuneStart(text[keep]) {
 			keep--
 		}
-		if short := marshal(text[:keep] + mark); len(short) <= limit || keep == 0 {
+		short := marshal(text[:keep] + mark)
+		if len(short) <= limit || keep == 0 {
 			return short
 		}
+		keep = min(keep-1, keep*limit/len(short)) // escapes made it longer
 	}
 }
 

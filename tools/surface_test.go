@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,23 +17,29 @@ import (
 
 	"github.com/run402/functions-mcp/auth"
 	"github.com/run402/functions-mcp/core"
+	"github.com/run402/functions-mcp/core/hostedtest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// newSet returns the tools over a backend that answers as h does.
-func newSet(t testing.TB, h http.Handler, change func(*Options)) *Set {
+func newClient(t testing.TB, g *hostedtest.Gateway) *core.Client {
 	t.Helper()
 	client, err := core.New(core.Config{
-		Base: "http://localhost", ProjectID: "prj_test", AnonKey: "anon-key", ServiceKey: "service-key",
-		Transport: core.Handler(h),
+		Base: "http://localhost", ProjectID: hostedtest.ProjectID, AnonKey: g.AnonKey(), ServiceKey: g.ServiceKey(),
+		Transport: core.Handler(g),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return client
+}
+
+// newSet returns the tools over a backend; change alters the options, nil leaves them.
+func newSet(t testing.TB, g *hostedtest.Gateway, change func(*Options)) *Set {
+	t.Helper()
 	o := Options{
-		Client: client, Callers: auth.AnonymousCaller, CallerPlane: true, AdminPlane: true,
-		ProjectID: "prj_test", Backend: "a test",
+		Client: newClient(t, g), Callers: auth.AnonymousCaller, CallerPlane: true, AdminPlane: true,
+		ProjectID: hostedtest.ProjectID, Backend: "a test",
 	}
 	if change != nil {
 		change(&o)
@@ -88,8 +93,6 @@ func listTools(t testing.TB, m *server.MCPServer) ([]listedTool, json.RawMessage
 	return list.Tools, answer.Result
 }
 
-func nothing(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }
-
 var modes = map[string]func(*Options){
 	"all":       nil,
 	"read_only": func(o *Options) { o.ReadOnly = true },
@@ -99,7 +102,7 @@ var modes = map[string]func(*Options){
 func TestToolsListIsTheGoldenFile(t *testing.T) {
 	for mode, change := range modes {
 		t.Run(mode, func(t *testing.T) {
-			_, got := listTools(t, newServer(newSet(t, http.HandlerFunc(nothing), change)))
+			_, got := listTools(t, newServer(newSet(t, hostedtest.New(hostedtest.Hosted), change)))
 			var pretty bytes.Buffer
 			if err := json.Indent(&pretty, got, "", "  "); err != nil {
 				t.Fatal(err)
@@ -128,7 +131,7 @@ func TestEveryToolKeepsTheRulesOfTheSurface(t *testing.T) {
 	name := regexp.MustCompile(`^([a-z]+(_[a-z]+)+|whoami)$`)
 	for mode, change := range modes {
 		t.Run(mode, func(t *testing.T) {
-			list, raw := listTools(t, newServer(newSet(t, http.HandlerFunc(nothing), change)))
+			list, raw := listTools(t, newServer(newSet(t, hostedtest.New(hostedtest.Hosted), change)))
 			t.Logf("%d tools in %d bytes", len(list), len(raw))
 			if len(raw) > budget {
 				t.Errorf("tools/list has %d bytes, more than %d", len(raw), budget)
@@ -212,7 +215,7 @@ func TestASchemaThatIsNotPortableIsRefusedAtStart(t *testing.T) {
 		"pattern":    define(spec{name: "a_tool"}, func(context.Context, pattern) (rows, error) { return rows{}, nil }),
 		"badDefault": define(spec{name: "a_tool"}, func(context.Context, badDefault) (rows, error) { return rows{}, nil }),
 	} {
-		s := newSet(t, http.HandlerFunc(nothing), nil)
+		s := newSet(t, hostedtest.New(hostedtest.Hosted), nil)
 		if err := s.add([]*tool{broken}); err == nil {
 			t.Errorf("%s: offered", name)
 		}
@@ -220,7 +223,7 @@ func TestASchemaThatIsNotPortableIsRefusedAtStart(t *testing.T) {
 }
 
 func TestNamesAreUnique(t *testing.T) {
-	s := newSet(t, http.HandlerFunc(nothing), nil)
+	s := newSet(t, hostedtest.New(hostedtest.Hosted), nil)
 	if err := s.add([]*tool{s.whoamiTool()}); err == nil || !strings.Contains(err.Error(), "whoami") {
 		t.Errorf("a second whoami: %v", err)
 	}
@@ -246,7 +249,7 @@ func TestOnlyToolsWithAPlaneAndAnOpenToolsetExist(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSet(t, http.HandlerFunc(nothing), test.change)
+			s := newSet(t, hostedtest.New(hostedtest.Hosted), test.change)
 			list, _ := listTools(t, newServer(s))
 			var got []string
 			for _, tool := range list {
@@ -258,7 +261,7 @@ func TestOnlyToolsWithAPlaneAndAnOpenToolsetExist(t *testing.T) {
 			if diff := cmp.Diff(test.want, s.Names()); diff != "" {
 				t.Error(diff)
 			}
-			all := newSet(t, http.HandlerFunc(nothing), nil).Names()
+			all := newSet(t, hostedtest.New(hostedtest.Hosted), nil).Names()
 			text := s.Instructions(context.Background())
 			for _, tool := range all {
 				if regexp.MustCompile(`\b`+tool+`\b`).MatchString(text) && !slices.Contains(test.want, tool) {
@@ -282,6 +285,6 @@ func TestAnUnknownToolsetIsRefused(t *testing.T) {
 
 func BenchmarkNew(b *testing.B) {
 	for b.Loop() {
-		newSet(b, http.HandlerFunc(nothing), nil)
+		newSet(b, hostedtest.New(hostedtest.Hosted), nil)
 	}
 }
