@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -174,25 +173,6 @@ func (l *lazyDatabase) get(ctx context.Context) (*database, error) {
 		return o.db, o.err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("the database is still starting: %w", context.Cause(ctx))
-	}
-}
-
-// status reports how the database is without touching it.
-func (l *lazyDatabase) status() (text string, code int) {
-	l.mu.Lock()
-	o := l.current
-	l.mu.Unlock()
-	if o == nil {
-		return "starting", http.StatusServiceUnavailable
-	}
-	select {
-	case <-o.done:
-		if o.err != nil {
-			return "failed", http.StatusServiceUnavailable
-		}
-		return "ok", http.StatusOK
-	default:
-		return "starting", http.StatusServiceUnavailable
 	}
 }
 

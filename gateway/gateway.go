@@ -5,6 +5,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -102,13 +103,22 @@ func below(path, mount string) (tail string, ok bool) {
 	return strings.TrimPrefix(tail, "/"), true
 }
 
-// health answers at once, whether the database is open yet or not.
-func (g *Gateway) health(w http.ResponseWriter, _ *http.Request) {
-	status, code := g.db.status()
-	writeJSON(w, code, wire.HealthStatus{
-		Status: status, Service: "functions-mcp", Version: g.opts.Version,
+// health waits a moment for a database that is just starting: who asks is about to use it.
+func (g *Gateway) health(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), healthPatience)
+	defer cancel()
+	health := wire.HealthStatus{
+		Status: "ok", Service: "functions-mcp", Version: g.opts.Version,
 		Honours: []string{wire.HonoursMaxAffected, wire.HonoursReadOnlySQL},
-	})
+	}
+	status := http.StatusOK
+	if _, err := g.db.get(ctx); err != nil {
+		health.Status, status = "failed", http.StatusServiceUnavailable
+		if errors.Is(err, context.DeadlineExceeded) {
+			health.Status = "starting"
+		}
+	}
+	writeJSON(w, status, health)
 }
 
 // unavailable says that there is no database, and why: the operator of a local project is the one who reads it.
@@ -128,6 +138,8 @@ const (
 	lockTimeout   = 3 * time.Second
 	idleTimeout   = 10 * time.Second
 )
+
+const healthPatience = 5 * time.Second
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)

@@ -69,7 +69,12 @@ func (g *Gateway) serviceOnly(next http.HandlerFunc) http.HandlerFunc {
 		}
 		key := r.Header.Get("apikey") // wins when both are there, contract section 1.4
 		if key == "" {
-			key, _, _ = auth.Bearer(r)
+			var err error
+			if key, _, err = auth.Bearer(r); err != nil {
+				refusal := refuseToken(err)
+				auth.WriteError(w, refusal.status, refusal.envelope)
+				return
+			}
 		}
 		if refusal := g.service(key); refusal != nil {
 			auth.WriteError(w, refusal.status, refusal.envelope)

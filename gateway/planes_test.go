@@ -111,7 +111,9 @@ func TestCredentialsMeetRoutes(t *testing.T) {
 
 // A table is dark until row level security is on, a view until it runs as its reader; the answer to the DDL says so.
 func TestTablesAreDarkUntilTheyAreGuarded(t *testing.T) {
-	reach := func(subject, table string) int { return do(t, as(t, subject, request{path: "/rest/v1/" + table})).status }
+	reach := func(subject, table string) int {
+		return do(t, as(t, subject, request{path: "/rest/v1/" + table})).status
+	}
 	notices := func(a answer) string {
 		out := ""
 		for _, n := range anySlice(a.decode(t)["notices"]) {

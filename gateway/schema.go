@@ -38,4 +38,3 @@ func describeSchema(ctx context.Context, pool *pgxpool.Pool) (json.RawMessage, e
 	}
 	return description, nil
 }
-
