@@ -92,12 +92,12 @@ func columnNotFound(req *request, pg *pgconn.PgError, columns []string) *Error {
 		}
 		break
 	}
-	if strings.Contains(pg.Message, " of relation ") { // of INSERT and UPDATE
-		for _, name := range req.written {
-			if strings.Contains(pg.Message, `column "`+name+`" of`) {
-				e.Code = "PGRST204"
-				e.Message = "Could not find the '" + name + "' column of '" + req.on.name + "' in the schema cache"
-			}
+	for _, name := range req.written {
+		if strings.Contains(pg.Message, `column "`+name+`" of relation`) ||
+			strings.Contains(pg.Message, "column "+bodyName+"."+name+" does not") {
+			e.Code = "PGRST204"
+			e.Message = "Could not find the '" + name + "' column of '" + req.on.name + "' in the schema cache"
+			break
 		}
 	}
 	return e
