@@ -162,10 +162,9 @@ func cutCells(row json.RawMessage, limit int) json.RawMessage {
 		left -= len(c.value)
 	}
 	var b bytes.Buffer
+	b.WriteByte('{')
 	for i, c := range cells {
-		if i == 0 {
-			b.WriteByte('{')
-		} else {
+		if i > 0 {
 			b.WriteByte(',')
 		}
 		b.Write(quote(c.name))
