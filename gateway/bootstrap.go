@@ -59,8 +59,8 @@ func bootstrap(ctx context.Context, cluster Cluster) error {
 
 func stamped(ctx context.Context, conn *pgx.Conn, stamp string) (bool, error) {
 	var same bool
-	err := conn.QueryRow(ctx, "select coalesce(obj_description(to_regnamespace('auth'), 'pg_namespace') = $1, false)", stamp).
-		Scan(&same)
+	const query = "select coalesce(obj_description(to_regnamespace('auth'), 'pg_namespace') = $1, false)"
+	err := conn.QueryRow(ctx, query, stamp).Scan(&same)
 	if err != nil {
 		return false, fmt.Errorf("bootstrap project: %w", err)
 	}

@@ -76,6 +76,7 @@ func openDatabase(ctx context.Context, opts Options) (*database, error) {
 		cfg.MaxConnIdleTime = 10 * time.Minute
 		if p.reset {
 			cfg.AfterRelease = discardAll
+			cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec // prepared statements are discarded too
 		}
 		pool, err := pgxpool.NewWithConfig(ctx, cfg)
 		if err != nil {
@@ -187,7 +188,7 @@ func (l *lazyDatabase) close(ctx context.Context) error {
 	}
 	o.cancel()
 	<-o.done
-	if o.err != nil {
+	if o.db == nil { // it never opened
 		return nil
 	}
 	return o.db.close(ctx)

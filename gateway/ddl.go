@@ -69,8 +69,12 @@ func (w *ddlWatch) explain(ctx context.Context, pg *pgconn.PgConn) ([]string, er
 	if len(w.relations)+len(w.functions) == 0 {
 		return notices, nil
 	}
-	sql := fmt.Sprintf(`select oid::regclass || ': ' || reason from unnest('%s'::oid[]) oid, auth.dark_because(oid) reason where reason is not null
-union all select oid::regprocedure || ': ' || reason from unnest('%s'::oid[]) oid, auth.closed_because(oid) reason where reason is not null`,
+	sql := fmt.Sprintf(`
+		select oid::regclass || ': ' || reason
+		from unnest('%s'::oid[]) oid, auth.dark_because(oid) reason where reason is not null
+		union all
+		select oid::regprocedure || ': ' || reason
+		from unnest('%s'::oid[]) oid, auth.closed_because(oid) reason where reason is not null`,
 		oidArray(w.relations), oidArray(w.functions))
 	results, err := pg.Exec(ctx, sql).ReadAll()
 	if err != nil {

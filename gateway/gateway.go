@@ -1,5 +1,6 @@
 // Package gateway is a Run402 gateway on real parts, for local projects and self-hosting: the HTTP API of the wire
-// contract over PostgreSQL. What a request may do is decided by the PostgreSQL login it runs as, never by looking at SQL.
+// contract over PostgreSQL. What a request may do is decided by the PostgreSQL login it runs as, never by looking at
+// its SQL.
 package gateway
 
 import (

@@ -101,7 +101,8 @@ func refuseToken(err error) *refusal {
 
 // caller resolves who a request on the caller plane is made for.
 func (g *Gateway) caller(r *http.Request) (auth.Caller, *refusal) {
-	const hint = "the service key is for /admin/v1/rest: here the anon key goes into apikey, and a user's token into Authorization"
+	const hint = "the service key is for /admin/v1/rest: " +
+		"here the anon key goes into apikey, and a user's token into Authorization"
 	key := r.Header.Get("apikey")
 	if auth.EqualKeys(key, g.opts.Project.ServiceKey) {
 		return auth.Caller{}, refuse(http.StatusForbidden, "ADMIN_REQUIRED", hint)

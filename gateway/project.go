@@ -24,11 +24,13 @@ type Project struct {
 
 const projectFile = "project.json"
 
+const damagedAdvice = ": restore it from a backup, or remove it to get new keys"
+
 // issuer is the iss of what the gateway signs.
 const issuer = "functions-mcp"
 
-// LoadProject returns the project of a data directory, which it makes on the first call. Programs that start at the same
-// time agree on one.
+// LoadProject returns the project of a data directory, which it makes on the first call. Programs that start at the
+// same time agree on one.
 func LoadProject(dir string) (Project, error) {
 	path := filepath.Join(dir, projectFile)
 	project, err := readProject(path)
@@ -51,10 +53,10 @@ func readProject(path string) (Project, error) {
 	}
 	var p Project
 	if err := json.Unmarshal(raw, &p); err != nil {
-		return Project{}, fmt.Errorf("read project: %s is damaged (%w); restore it from a backup, or remove it to get new keys", path, err)
+		return Project{}, fmt.Errorf("read project: %s is damaged (%w)%s", path, err, damagedAdvice)
 	}
 	if p.ID == "" || p.AnonKey == "" || p.ServiceKey == "" || p.JWTSecret == "" {
-		return Project{}, fmt.Errorf("read project: %s lacks an id, a key or the secret; restore it from a backup, or remove it to get new keys", path)
+		return Project{}, fmt.Errorf("read project: %s lacks an id, a key or the secret%s", path, damagedAdvice)
 	}
 	return p, nil
 }

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -85,7 +86,8 @@ func readSQLRequest(w http.ResponseWriter, r *http.Request) (wire.SQLRequest, er
 type tooManyRows struct{ affected, allowed int64 }
 
 func (e *tooManyRows) Error() string {
-	return fmt.Sprintf("the statement would change %d rows, more than max_rows (%d), so it was rolled back: narrow it, or allow more", e.affected, e.allowed)
+	return fmt.Sprintf("the statement would change %d rows, more than max_rows (%d), so it was rolled back: "+
+		"narrow it, or allow more", e.affected, e.allowed)
 }
 
 var errSQLAnswer = errors.New("the rows are larger than 64 MiB together: select less, or add a limit")
@@ -131,7 +133,7 @@ func runSQL(ctx context.Context, db *database, req wire.SQLRequest, claims strin
 		notices, err = touched.explain(ctx, pg)
 	}
 	if err != nil {
-		_ = pg.Exec(context.WithoutCancel(ctx), "rollback").Close() // what fails here, the pool closes
+		rollback(ctx, pg)
 		return wire.SQLResult{}, err
 	}
 	if pg.TxStatus() != 'I' { // the SQL may have said commit itself
@@ -142,8 +144,15 @@ func runSQL(ctx context.Context, db *database, req wire.SQLRequest, claims strin
 	return run.result.wire(notices), nil
 }
 
+// rollback ends the transaction even when the request was cancelled. Where that fails, the pool closes the connection.
+func rollback(ctx context.Context, pg *pgconn.PgConn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = pg.Exec(ctx, "rollback").Close()
+}
+
 func beginSQL(readOnly bool, claims string) string {
-	begin := "begin;"
+	begin := "begin read write;" // whatever the login's own default was altered to
 	if readOnly {
 		begin = "begin read only;"
 	}

@@ -137,7 +137,8 @@ func (r *sqlRun) checkAffected(ctx context.Context, before int64) error {
 // changes is how many rows of the project this session has changed and not reported to PostgreSQL's statistics yet,
 // which it does between transactions.
 func (r *sqlRun) changes(ctx context.Context) (int64, error) {
-	const query = "select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) from pg_stat_xact_user_tables where schemaname = '" + projectSchema + "'"
+	const query = "select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) " +
+		"from pg_stat_xact_user_tables where schemaname = '" + projectSchema + "'"
 	results, err := r.pg.Exec(ctx, query).ReadAll()
 	if err != nil {
 		return 0, fmt.Errorf("admin sql: count changed rows: %w", err)

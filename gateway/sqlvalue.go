@@ -52,7 +52,7 @@ func (c sqlColumns) row(values [][]byte) json.RawMessage {
 	return append(out, '}')
 }
 
-// value is one text value as JSON. Whole numbers beyond 32 bits and decimals are strings, so that no reader rounds them.
+// value is one text value as JSON. Whole numbers beyond 32 bits and decimals are strings: no reader rounds those.
 func (c sqlColumns) value(oid uint32, text []byte) []byte {
 	if text == nil {
 		return []byte("null")
@@ -75,7 +75,7 @@ func (c sqlColumns) value(oid uint32, text []byte) []byte {
 	}
 	if t, ok := c.types.TypeForOID(oid); ok {
 		if codec, ok := t.Codec.(*pgtype.ArrayCodec); ok {
-			if out, ok := c.array(oid, codec.ElementType.OID, text); ok {
+			if out, ok := c.array(codec.ElementType.OID, text); ok {
 				return out
 			}
 		}
@@ -99,7 +99,7 @@ func (c sqlColumns) timestamp(oid uint32, text []byte) []byte {
 	return jsonString(at.UTC().Format(layout))
 }
 
-func (c sqlColumns) array(oid, element uint32, text []byte) ([]byte, bool) {
+func (c sqlColumns) array(element uint32, text []byte) ([]byte, bool) {
 	var items pgtype.Array[pgtype.Text]
 	// As an array of texts, so that each item keeps its own spelling.
 	if err := c.types.Scan(pgtype.TextArrayOID, pgtype.TextFormatCode, text, &items); err != nil || !items.Valid {

@@ -113,7 +113,9 @@ func postgresConfig(local config.Local, log *slog.Logger) postgres.Config {
 }
 
 // installDir is where `doctor --fix` puts a PostgreSQL of its own; no local project can have that name.
-func installDir(local config.Local) string { return filepath.Join(filepath.Dir(local.Dir), ".postgresql") }
+func installDir(local config.Local) string {
+	return filepath.Join(filepath.Dir(local.Dir), ".postgresql")
+}
 
 // audit tells the log of every call, and the internal schema when the database is ours.
 type audit struct {
@@ -135,7 +137,7 @@ func (a audit) Record(ctx context.Context, e tools.Event) {
 	}
 }
 
-var errNotLocal = errors.New("this command works on a local project, but project keys or RUN402_API_BASE are set: unset them")
+var errNotLocal = errors.New("this command works on a local project, but project keys are set: unset RUN402_*_KEY")
 
 // onlyLocal refuses a command for local projects when the environment chooses another backend.
 func onlyLocal(flags config.ProjectFlags, p Process) (config.Local, error) {

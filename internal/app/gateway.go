@@ -46,7 +46,8 @@ func (c gatewayCommand) Run(ctx context.Context, p Process) (err error) {
 	if err := g.Ready(ready); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(p.Stdout, "project %s at http://%s\nits keys: functions-mcp env\n", project.ID, listener.Addr()); err != nil {
+	_, err = fmt.Fprintf(p.Stdout, "project %s at http://%s\nits keys: functions-mcp env\n", project.ID, listener.Addr())
+	if err != nil {
 		return err
 	}
 	return serveHTTP(ctx, listener, guard(g), log)

@@ -37,7 +37,7 @@ RUN402_JWT_SECRET=%s
 
 type tokenCommand struct {
 	config.ProjectFlags
-	Email     string        `required:"" placeholder:"ADDRESS" help:"Whose token; the same address is always the same user."`
+	Email     string        `required:"" placeholder:"ADDRESS" help:"Whose token; an address is always the same user."`
 	Role      string        `enum:"authenticated,project_admin" default:"authenticated" help:"System role: ${enum}."`
 	ExpiresIn time.Duration `default:"1h" placeholder:"DURATION" help:"How long it is good for (1h, 720h)."`
 }
