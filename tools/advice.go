@@ -27,11 +27,7 @@ func (s *Set) explain(ctx context.Context, t *tool, table string, f *failure) {
 	case "42501":
 		s.explainDenied(t, who, f)
 	case "25006":
-		if t.name == "admin_sql" && !s.o.ReadOnly {
-			f.advise("Set read_only to false if this is meant to write.")
-		} else {
-			f.advise("Only reads are allowed here.")
-		}
+		f.NextStep = s.onlyReads(t)
 	case "AUTHENTICATION_REQUIRED", "UNAUTHORIZED", "PGRST301", "PGRST302":
 		if t.plane == planeAdmin {
 			f.advise("The service key was refused: the operator has to set the project's current one.")
@@ -47,15 +43,11 @@ func (s *Set) explain(ctx context.Context, t *tool, table string, f *failure) {
 
 // state is the SQLSTATE or PGRST code behind a failure, where there is one. Raw SQL carries it in the details.
 func (f *failure) state() string {
-	if f.Code != "SQL_ERROR" {
-		return f.Code
-	}
 	var d struct {
 		SQLState string `json:"sqlstate"`
-		Code     string `json:"code"`
 	}
-	if json.Unmarshal([]byte(f.Details), &d) == nil && d.SQLState+d.Code != "" {
-		return d.SQLState + d.Code
+	if json.Unmarshal([]byte(f.Details), &d) == nil && d.SQLState != "" {
+		return d.SQLState
 	}
 	return f.Code
 }
@@ -65,9 +57,13 @@ func (f *failure) advise(next string) {
 	f.NextStep = strings.TrimSpace(next + " " + f.NextStep)
 }
 
-// suggest lists the valid names, as far as a reader has use for them, and the nearest.
+// suggest lists the valid names, as far as a reader has use for them, and the nearest. What the backend said about it says
+// no more.
 func (f *failure) suggest(wrong string, valid []string) {
 	const most = 60
+	if len(valid) > 0 {
+		f.Details, f.NextStep = "", ""
+	}
 	f.DidYouMean = nearest(wrong, valid)
 	f.Valid = valid
 	if len(valid) > most {
@@ -139,9 +135,15 @@ func (s *Set) explainDenied(t *tool, who auth.Caller, f *failure) {
 	policy := strings.Contains(f.Message, "row-level security")
 	next := ""
 	switch {
+	case t.name == "admin_sql" && strings.Contains(f.NextStep, "read_only"): // as our gateway says
+		f.NextStep = s.onlyReads(t)
+		return
+	case t.name == "admin_sql":
+		f.advise("The project's own rights do not reach so far: roles, schemas and settings belong to the platform.")
+		return
 	case t.plane == planeAdmin:
 		next = "The service role lacks this privilege."
-		if s.has("admin_sql") && t.name != "admin_sql" && !s.o.ReadOnly {
+		if s.has("admin_sql") && !s.o.ReadOnly {
 			next += " admin_sql can grant it."
 		}
 		f.advise(next)
@@ -161,9 +163,17 @@ func (s *Set) explainDenied(t *tool, who auth.Caller, f *failure) {
 		next += " " + s.see(t, "shows what this caller may do.")
 	}
 	if admin := "admin_" + t.name; s.has(admin) {
-		next += " " + admin + " bypasses policies, if the person agrees."
+		next += " " + admin + " works as the service role, if the person agrees."
 	}
 	f.advise(next)
+}
+
+// onlyReads says how to write, where that is allowed at all.
+func (s *Set) onlyReads(t *tool) string {
+	if t.name == "admin_sql" && !s.o.ReadOnly {
+		return "Set read_only to false if this is meant to write."
+	}
+	return "Only reads are allowed here."
 }
 
 // valueAdvice is what to do about a value that the database refused.
@@ -190,8 +200,8 @@ func valueAdvice(f *failure) string {
 		return "The statement took too long: add filters, or ask for fewer rows."
 	case "PGRST102":
 		return "All objects in rows must have the same keys."
-	case "PGRST124", "MAX_AFFECTED_EXCEEDED":
-		return "Nothing was changed. Narrow the filters, or raise max_rows if so many are meant."
+	case "PGRST124", "MAX_AFFECTED_EXCEEDED", "MAX_ROWS_EXCEEDED":
+		return "Nothing was changed. Touch fewer rows, or raise max_rows if so many are meant."
 	}
 	return ""
 }

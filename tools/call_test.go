@@ -245,7 +245,7 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 		"policy, signed in": {
 			"insert_rows", insert, "POST /rest/v1/items", postgrest(403, "42501", policy, ""), false,
 			failure{}, "policy refused this row for role authenticated: the row must pass the policies for this verb, and those for " +
-				"reading it back. Owner columns usually hold the caller's id: see whoami. admin_insert_rows bypasses",
+				"reading it back. Owner columns usually hold the caller's id: see whoami. admin_insert_rows works as the service role",
 		},
 		"policy, anonymous": {
 			"insert_rows", insert, "POST /rest/v1/items", postgrest(401, "42501", policy, ""), true,
@@ -424,5 +424,25 @@ func TestACredentialThatIsRefusedStopsEveryTool(t *testing.T) {
 	}
 	if n := len(g.Requests()); n != 0 {
 		t.Errorf("%d requests were sent", n)
+	}
+}
+
+// One call as stdio makes it, without the pipe: decode, call, encode.
+func BenchmarkQueryTable(b *testing.B) {
+	g := newBackend(hostedtest.Hosted)
+	var rows []string
+	for i := range 10 {
+		rows = append(rows, fmt.Sprintf(`{"id":%d,"title":"Printer on the second floor is out of paper","done":false,`+
+			`"owner":"3b1f9a52-0c53-4b0e-9d0c-0a3c1a0f5a10"}`, i))
+	}
+	g.Table("items", rows...)
+	m := newServer(newSet(b, g, asUser(g)))
+	request := json.RawMessage(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"query_table","arguments":` +
+		`{"table":"items","filters":[{"column":"done","value":"false"}],"order":"id.desc","limit":10}}}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := json.Marshal(m.HandleMessage(b.Context(), request)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
