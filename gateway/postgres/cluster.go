@@ -100,12 +100,12 @@ func (c *cluster) probe() (postmaster, phase) {
 	if pm.data != c.data || pm.sockets == "" || !isPrivate(c.account, pm.sockets) {
 		return pm, down
 	}
-	conn, err := dialSocket(context.Background(), pm.sockets) // a unix socket answers at once
+	conn, err := dialSocket(context.Background(), pm.sockets)
 	if err != nil {
 		if nobodyAnswers(err) {
 			return pm, down
 		}
-		return pm, changing // its queue is full
+		return pm, changing // too busy to answer
 	}
 	_ = conn.Close() // nothing was sent
 	if pm.status != "ready" {

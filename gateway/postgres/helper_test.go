@@ -1,3 +1,5 @@
+//go:build unix
+
 package postgres_test
 
 import (
@@ -146,17 +148,11 @@ func query1(t *testing.T, conn *pgx.Conn, statement string) (value string) {
 func postmaster(t *testing.T, dir string) int {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "pg", "postmaster.pid"))
-	if os.IsNotExist(err) {
-		return 0
-	}
-	if err != nil {
-		t.Fatal(err)
+	if err != nil && !os.IsNotExist(err) {
+		t.Error(err)
 	}
 	first, _, _ := strings.Cut(string(text), "\n")
-	pid, err := strconv.Atoi(first)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pid, _ := strconv.Atoi(first) // being written when it is not a number
 	return pid
 }
 
@@ -169,25 +165,37 @@ func assertRuns(t *testing.T, dir string) (pid int) {
 	return pid
 }
 
-// assertStopped fails if PostgreSQL runs or left a zombie.
+// killPostgreSQL kills the postmaster and waits until it is gone: until then the system may accept a connection for it.
+func killPostgreSQL(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is gone", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+}
+
+// assertStopped waits for PostgreSQL's end, which on a busy machine takes longer than Close waits, and for its zombie's.
 func assertStopped(t *testing.T, dir string, pid int) {
 	t.Helper()
-	if now := postmaster(t, dir); now != 0 {
-		t.Fatalf("postmaster.pid is still there and names %d", now)
-	}
-	eventually(t, "the process is reaped", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
+	eventually(t, "PostgreSQL stopped", func() bool { return postmaster(t, dir) == 0 })
+	eventually(t, "its process is reaped", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
 }
 
 // eventually waits for something that tells nobody when it happens.
 func eventually(t *testing.T, what string, happened func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for !happened() {
-		if time.Now().After(deadline) {
-			t.Fatal("never happened: " + what)
-		}
-		time.Sleep(time.Millisecond)
+	if !await(happened) {
+		t.Fatal("never happened: " + what)
 	}
+}
+
+func await(happened func() bool) bool {
+	for deadline := time.Now().Add(time.Minute); !happened(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
 }
 
 func closeServer(t *testing.T, s *postgres.Server) {

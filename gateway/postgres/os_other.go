@@ -3,10 +3,8 @@
 package postgres
 
 import (
-	"context"
 	"errors"
 	"io/fs"
-	"net"
 	"os"
 	"syscall"
 )
@@ -25,13 +23,12 @@ type account struct {
 	switched bool
 }
 
-func serverAccount() (account, error)                      { return account{}, supported() }
-func (account) procAttr() *syscall.SysProcAttr             { return nil }
-func (account) give(string) error                          { return errors.ErrUnsupported }
-func (account) mayEnter(fs.FileInfo) bool                  { return true }
-func ownerOf(fs.FileInfo) int                              { return -1 }
-func dialSocket(context.Context, string) (net.Conn, error) { return nil, errors.ErrUnsupported }
-func nobodyAnswers(error) bool                             { return false }
+func serverAccount() (account, error)          { return account{}, supported() }
+func (account) procAttr() *syscall.SysProcAttr { return nil }
+func (account) give(string) error              { return errors.ErrUnsupported }
+func (account) mayEnter(fs.FileInfo) bool      { return true }
+func ownerOf(fs.FileInfo) int                  { return -1 }
+func nobodyAnswers(error) bool                 { return false }
 
 const (
 	sigFastShutdown = syscall.SIGINT

@@ -3,10 +3,9 @@
 package postgres
 
 import (
-	"context"
 	"errors"
+	"io"
 	"io/fs"
-	"net"
 	"os"
 	"os/user"
 	"strconv"
@@ -104,15 +103,15 @@ func ownerOf(info fs.FileInfo) int {
 	return -1
 }
 
-// dialSocket connects to the PostgreSQL that listens in a directory.
-func dialSocket(ctx context.Context, dir string) (net.Conn, error) {
-	var dialer net.Dialer
-	return dialer.DialContext(ctx, "unix", socketPath(dir))
-}
-
-// nobodyAnswers reports whether a dial failed because no process listens.
+// nobodyAnswers reports whether a dial failed because no PostgreSQL serves the socket. One that was just killed may
+// still accept, and break the connection then.
 func nobodyAnswers(err error) bool {
-	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)
+	for _, sign := range []error{fs.ErrNotExist, io.EOF, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, sign) {
+			return true
+		}
+	}
+	return false
 }
 
 // The signals that PostgreSQL's postmaster understands.

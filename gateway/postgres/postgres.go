@@ -16,6 +16,7 @@ package postgres
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -33,6 +34,8 @@ const Superuser = "postgres"
 const (
 	stopPatience = 700 * time.Millisecond // how long Close waits for PostgreSQL to end; the next start waits for the rest
 	logInterval  = time.Minute            // how often the log's size is looked at
+
+	answerTimeout = 10 * time.Second // for a first sign of life on a new connection
 )
 
 // Config says where a project's database lives and who may use it.
@@ -158,6 +161,30 @@ func (s *Server) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		return nil, err
 	}
 	return dialSocket(ctx, *s.sockets.Load())
+}
+
+// dialSocket connects to the PostgreSQL that listens in a directory, and makes sure that it serves: asked for TLS, its
+// process for this connection says no in one byte (the protocol's SSLRequest), and waits for what comes next.
+func dialSocket(ctx context.Context, dir string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", socketPath(dir))
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // ends the wait
+	_, err = conn.Write([]byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f})
+	if err == nil {
+		_, err = io.ReadFull(conn, make([]byte, 1))
+	}
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		_ = conn.Close() // it is of no use
+		return nil, err
+	}
+	return conn, nil
 }
 
 // restart starts PostgreSQL unless somebody did so meanwhile. It ends early when the Server is closed.

@@ -1,3 +1,5 @@
+//go:build unix
+
 package postgres_test
 
 import (
@@ -73,9 +75,7 @@ func TestTheLastOneOutStopsIt(t *testing.T) {
 	closeServer(t, second)
 	assertRuns(t, dir)
 	other.leave()
-	if now := postmaster(t, dir); now != 0 {
-		t.Fatalf("the last one out left %d running", now)
-	}
+	eventually(t, "PostgreSQL stopped", func() bool { return postmaster(t, dir) == 0 })
 }
 
 func TestManyOpenAFreshDirectoryAtOnce(t *testing.T) {
@@ -143,9 +143,7 @@ func TestOpenAndCloseTakeTurns(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if pid := postmaster(t, dir); pid != 0 {
-		t.Errorf("nobody has a share, but %d runs", pid)
-	}
+	eventually(t, "PostgreSQL stopped", func() bool { return postmaster(t, dir) == 0 })
 }
 
 func TestOpenGivesUpWithItsContext(t *testing.T) {
@@ -154,7 +152,7 @@ func TestOpenGivesUpWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			defer cancel()
-			eventually(t, "initdb began", func() bool { return len(unfinished(t, dir)) > 0 })
+			await(func() bool { return len(unfinished(t, dir)) > 0 })
 		}()
 		_, err := postgres.Open(ctx, pgtest.Config(dir))
 		if !errors.Is(err, context.Canceled) {
@@ -170,7 +168,7 @@ func TestOpenGivesUpWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			defer cancel()
-			eventually(t, "a postmaster began", func() bool { return postmaster(t, dir) != 0 })
+			await(func() bool { return postmaster(t, dir) != 0 })
 		}()
 		server, err := postgres.Open(ctx, pgtest.Config(dir))
 		if err == nil { // it was faster
@@ -178,9 +176,7 @@ func TestOpenGivesUpWithItsContext(t *testing.T) {
 		} else if !errors.Is(err, context.Canceled) {
 			t.Fatalf("got %v", err)
 		}
-		if pid := postmaster(t, dir); pid != 0 {
-			t.Errorf("left %d running", pid)
-		}
+		eventually(t, "PostgreSQL stopped", func() bool { return postmaster(t, dir) == 0 })
 	})
 }
 
@@ -193,14 +189,15 @@ func TestCloseStopsItEvenWhenThereIsNoTimeToWait(t *testing.T) {
 	if err := server.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "PostgreSQL stopped", func() bool { return postmaster(t, dir) == 0 })
 	assertStopped(t, dir, pid)
 }
 
 func TestAClosedServerStartsNothing(t *testing.T) {
 	dir := pgtest.Dir(t)
 	server := pgtest.Open(t, dir)
+	pid := assertRuns(t, dir)
 	closeServer(t, server)
+	assertStopped(t, dir, pid)
 	if _, err := tryConnect(t, server, postgres.Superuser); !errors.Is(err, postgres.ErrClosed) {
 		t.Errorf("got %v, want ErrClosed", err)
 	}
