@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -31,22 +30,6 @@ const catalogQuery = `select json_build_object(
 	where n.nspname = $1 and c.relname = $2 and has_schema_privilege(n.oid, 'usage')
 	and has_column_privilege(c.oid, a.attnum, 'select, insert, update')))`
 
-func (h *Handler) catalog(req *request) (c catalog, err error) {
-	err = h.run(req.http, req.as, batch{
-		readOnly:   true,
-		statements: []statement{{catalogQuery, [][]byte{[]byte(req.on.schema), []byte(req.on.name)}}},
-		read: func(_ int, rows *pgconn.ResultReader) error {
-			for rows.NextRow() {
-				if err := json.Unmarshal(rows.Values()[0], &c); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	})
-	return c, err
-}
-
 // explain turns PostgreSQL's "no such table" and "no such column" into an answer that names what the role could have
 // meant, and nothing that it may not see: PostgreSQL's own hint would name columns of tables that are closed to the role.
 func (h *Handler) explain(req *request, err error) error {
@@ -54,8 +37,8 @@ func (h *Handler) explain(req *request, err error) error {
 	if !errors.As(err, &pg) || pg.Code != "42P01" && pg.Code != "42703" && pg.Code != "42704" && pg.Code != "42P10" {
 		return err
 	}
-	c, lookup := h.catalog(req)
-	if lookup != nil {
+	var c catalog
+	if lookup := h.catalogJSON(req, &c, catalogQuery, req.on.schema, req.on.name); lookup != nil {
 		return &Error{Status: HTTPStatus(pg.Code, req.as.Role), Code: pg.Code, Message: pg.Message}
 	}
 	switch {

@@ -1,13 +1,9 @@
 package rest
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // bodyName is the alias of the rows that come from the request body.
@@ -38,7 +34,7 @@ func (m *mutation) statement() (st statement, withRows bool) {
 		b.items(m.on, m.query.columns)
 		b.add(" from w as ")
 		b.ident(m.on.name)
-		m.guard(&b, guards)
+		b.guards(m.nonce, guards)
 		b.orderBy(m.on, m.query.order)
 		b.add(") q")
 	case m.located():
@@ -49,7 +45,7 @@ func (m *mutation) statement() (st statement, withRows bool) {
 		b.add("with w as (")
 		m.dml(&b)
 		b.add(" returning 1) select count(*) from w")
-		m.guard(&b, guards)
+		b.guards(m.nonce, guards)
 	default:
 		m.dml(&b)
 	}
@@ -201,68 +197,16 @@ func (m *mutation) needed() (names []string, all bool) {
 	return names, false
 }
 
-// A guard is a condition on the number of rows that a write touched; when it holds, the statement fails and the write is
-// undone. SQL has no "raise": the guard casts a telling text to integer, which PostgreSQL quotes in its error. A nonce
-// keeps data that looks like such a text from being taken for one.
-type guard struct {
-	name string // "max", "one" or "key"
-	when string // what follows the count
-	arg  *int64
-}
-
 func (m *mutation) guards() []guard {
 	var gs []guard
 	if n := m.prefer.maxAffected; n != nil && (m.http.Method == http.MethodPatch || m.http.Method == http.MethodDelete) {
-		gs = append(gs, guard{"max", " > ", n})
+		gs = append(gs, guard{"max", " > ", *n})
 	}
-	one := int64(1)
 	if m.http.Method == http.MethodPut {
-		gs = append(gs, guard{"key", " <> ", &one})
+		gs = append(gs, guard{"key", " <> ", 1})
 	}
 	if m.media.single {
-		gs = append(gs, guard{"one", " <> ", &one})
+		gs = append(gs, guard{"one", " <> ", 1})
 	}
 	return gs
-}
-
-// guard writes the guards as a condition that is true or fails. Its subquery depends on nothing, so PostgreSQL evaluates
-// it once and before the first row is answered.
-func (m *mutation) guard(b *builder, gs []guard) {
-	for i, g := range gs {
-		if i == 0 {
-			b.add(" where ")
-		} else {
-			b.add(" and ")
-		}
-		b.add("(select case when count(*)", g.when)
-		b.text(strconv.FormatInt(*g.arg, 10))
-		b.add(" then (")
-		b.text(m.nonce + ":" + g.name + ":")
-		b.add("::text || count(*))::integer is null else true end from w)")
-	}
-}
-
-// violation turns the error of a guard into the answer it stands for; any other error stays as it is.
-func (m *mutation) violation(err error) error {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || pg.Code != "22P02" {
-		return err
-	}
-	_, text, found := strings.Cut(pg.Message, m.nonce+":")
-	if !found {
-		return err
-	}
-	name, count, _ := strings.Cut(strings.TrimRight(text, `"`), ":")
-	switch name {
-	case "max":
-		return &Error{Status: http.StatusBadRequest, Code: "PGRST124",
-			Message: "Query result exceeds max-affected preference constraint",
-			Details: "The query affects " + count + " rows"}
-	case "key":
-		return &Error{Status: http.StatusBadRequest, Code: "PGRST115",
-			Message: "Payload values do not match URL in primary key column(s)"}
-	default:
-		n, _ := strconv.ParseInt(count, 10, 64) // count(*) is a number
-		return notSingular(n)
-	}
 }

@@ -122,7 +122,7 @@ func (h *Handler) mutate(m *mutation) error {
 		},
 	})
 	if err != nil {
-		return m.violation(err)
+		return violation(m.nonce, err)
 	}
 	status := m.head(affected, location)
 	if !withRows {

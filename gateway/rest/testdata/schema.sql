@@ -111,3 +111,35 @@ create view session with (security_invoker) as select current_user::text as "use
 create view slow with (security_invoker) as select pg_sleep(10)::text as v;
 grant select on sneaky, memory, session, slow to authenticated;
 grant execute on function sneak(), remember() to authenticated;
+
+create function add(a int, b int default 10) returns int language sql immutable as $$ select a + b $$;
+comment on function add is 'Adds.';
+create function pick(n int) returns setof items language sql stable as $$ select * from items where id <= n $$;
+create function first_item() returns items language sql stable as $$ select * from items order by id limit 1 $$;
+create function evens(n int) returns setof int language sql immutable as $$ select g from generate_series(2, n, 2) g $$;
+create function pair_of(out x int, out y text) language sql immutable as $$ select 1, 'two' $$;
+create function total(variadic n int[]) returns bigint language sql immutable as $$ select sum(v) from unnest(n) v $$;
+create function echo(jsonb) returns jsonb language sql immutable as $$ select $1 $$;
+create function feel(m mood, at date default null) returns text language sql immutable as $$ select m::text || coalesce(at::text, '') $$;
+create function nothing() returns void language sql as $$ select $$;
+create function rename_all(t text) returns setof items language sql as $$ update items set title = t returning * $$;
+create function twice(a int) returns text language sql immutable as $$ select 'int' $$;
+create function twice(a text) returns text language sql immutable as $$ select 'text' $$;
+create function boom(code text, msg text) returns void language plpgsql as $$
+	begin raise exception using errcode = code, message = msg, detail = 'why', hint = 'what'; end $$;
+create function litter() returns int language plpgsql as $$
+begin
+	perform set_config('app.left', 'behind', false);
+	perform set_config('role', 'authenticated', false);
+	perform pg_advisory_lock(43);
+	execute 'prepare rest_left as select 1';
+	execute 'listen something';
+	return pg_backend_pid();
+end $$;
+create function closed() returns int language sql immutable as $$ select 1 $$;
+create function litter_less() returns int language sql as $$ select pg_backend_pid() $$;
+grant execute on function add, pick, first_item, evens, pair_of, total, echo, feel, nothing, rename_all, twice(int), twice(text), boom,
+	litter, litter_less to authenticated, anon;
+
+create view breaks with (security_invoker) as select n, pad, 1 / (15000 - n) as v from big;
+grant select on breaks to authenticated;

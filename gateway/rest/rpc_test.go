@@ -1,0 +1,131 @@
+package rest
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+func TestCalls(t *testing.T) {
+	fresh(t)
+	post := func(name, path, body string, status int, want string) exchange {
+		return exchange{name: name, who: "ana", method: "POST", path: "rpc/" + path, body: body, status: status, want: want}
+	}
+	get := func(name, path string, status int, want string) exchange {
+		return exchange{name: name, who: "ana", path: "rpc/" + path, status: status, want: want}
+	}
+	object := "Accept: application/vnd.pgrst.object+json"
+	run(t, []exchange{
+		post("scalar", "add", `{"a":1,"b":2}`, 200, `3`),
+		post("default", "add", `{"a":1}`, 200, `11`),
+		post("null", "add", `{"a":null}`, 200, `null`),
+		get("scalar by GET", "add?a=1&b=2", 200, `3`),
+		get("argument that is no number", "add?a=x", 400, `…"22P02"`),
+		post("rows under policies", "pick?select=id&order=id.desc", `{"n":5}`, 200, `[{"id":3},{"id":2},{"id":1}]`),
+		get("rows with filters", "pick?n=5&select=id&id=gt.1&order=id&limit=1", 200, `[{"id":2}]`),
+		{name: "rows counted", who: "ana", path: "rpc/pick?n=5&select=id&limit=1&order=id", header: "Prefer: count=exact", status: 206,
+			want: `[{"id":1}]`, headers: "Content-Range: 0-0/3"},
+		{name: "rows as one object", who: "ana", path: "rpc/pick?n=1&select=id", header: object, status: 200, want: `{"id":1}`},
+		{name: "rows that are not one", who: "ana", path: "rpc/pick?n=2", header: object, status: 406, want: `…"PGRST116"`},
+		get("one row", "first_item?select=id,title", 200, `{"id":1,"title":"milk"}`),
+		get("set of values", "evens?n=6", 200, `[2,4,6]`),
+		get("out arguments", "pair_of", 200, `{"x":1,"y":"two"}`),
+		get("variadic", "total?n=1&n=2&n=3", 200, `6`),
+		post("variadic by POST", "total", `{"n":[1,2]}`, 200, `3`),
+		post("the body as a whole", "echo", `{"any":{"thing":[1]}}`, 200, `{"any": {"thing": [1]}}`),
+		post("types of the schema", "feel", `{"m":"ok","at":"2024-05-06"}`, 200, `"ok2024-05-06"`),
+		post("void", "nothing", ``, 204, ``),
+		post("no such argument", "add", `{"a":1,"c":2}`, 404, `…"hint":"Perhaps you meant to call the function p1.add(a, b)"`),
+		post("missing argument", "add", `{"b":1}`, 404, `…Could not find the function p1.add(b) in the schema cache`),
+		post("near miss", "evenz", `{"n":1}`, 404, `…Perhaps you meant to call the function p1.evens`),
+		post("near a closed one", "close", ``, 404, `…"hint":null`),
+		post("closed", "closed", ``, 403, `…"42501"`),
+		{name: "closed for nobody", method: "POST", path: "rpc/closed", status: 401, want: `…"42501"`},
+		get("ambiguous", "twice?a=1", 300, `…"PGRST203"`),
+		get("volatile by GET", "nothing", 405, `…"PGRST101"`),
+		{name: "other verb", who: "ana", method: "PATCH", path: "rpc/add", status: 405, want: `…"PGRST101"`},
+		post("array of arguments", "add", `[{"a":1}]`, 400, `…"PGRST102"`),
+		post("raised status", "boom", `{"code":"PT418","msg":"teapot"}`, 418, `{"code":"PT418","message":"teapot","details":"why","hint":"what"}`),
+		post("raised", "boom", `{"code":"P0001","msg":"m"}`, 400, `…"P0001"`),
+		post("raised elsewhere", "boom", `{"code":"P0002","msg":"m"}`, 500, `…"P0002"`),
+		{name: "as one object but several: undone", who: "ana", method: "POST", path: "rpc/rename_all", body: `{"t":"z"}`, header: object, status: 406, want: `…contains 3 rows`},
+		{name: "too many: undone", who: "ana", method: "POST", path: "rpc/rename_all", body: `{"t":"z"}`,
+			header: "Prefer: handling=strict, max-affected=2", status: 400, want: `…"PGRST124"`},
+		{name: "max-affected of one value", who: "ana", method: "POST", path: "rpc/add", body: `{"a":1}`,
+			header: "Prefer: handling=strict, max-affected=2", status: 400, want: `…"PGRST128"`},
+		post("a write", "rename_all?select=title", `{"t":"z"}`, 200, `[{"title":"z"},{"title":"z"},{"title":"z"}]`),
+		{name: "injection in an argument name", who: "ana", path: `rpc/add?a=1&b"=>2);--=1`, status: 404, want: `…"PGRST202"`},
+		get("injection in a function name", `add"();--`, 404, `…"PGRST202"`),
+	})
+	if n := value[int](t, "select count(*) from p1.items where title = 'z'"); n != 3 {
+		t.Errorf("%d rows were renamed, want 3", n)
+	}
+}
+
+func TestRootFollowsPrivileges(t *testing.T) {
+	type document struct {
+		Swagger     string
+		Paths       map[string]map[string]any
+		Definitions map[string]struct {
+			Required   []string
+			Properties map[string]map[string]any
+		}
+	}
+	read := func(who string) (d document) {
+		w := exchange{who: who, path: ""}.serve(t)
+		if w.Code != 200 || w.Header().Get("Content-Type") != "application/openapi+json; charset=utf-8" {
+			t.Fatal(w.Code, w.Header(), w.Body)
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	verbs := func(d document, path, want string) {
+		t.Helper()
+		got := ""
+		for _, v := range []string{"get", "post", "patch", "delete"} {
+			if d.Paths[path][v] != nil {
+				got += v + " "
+			}
+		}
+		if got != want {
+			t.Errorf("%s has verbs %q, want %q", path, got, want)
+		}
+	}
+	d := read("ana")
+	verbs(d, "/items", "get post patch delete ")
+	verbs(d, "/inbox", "post ")
+	verbs(d, "/parts", "get ")
+	verbs(d, "/dark", "")
+	verbs(d, "/open_items", "get ")
+	verbs(d, "/rpc/add", "get post ")
+	verbs(d, "/rpc/nothing", "post ")
+	verbs(d, "/rpc/closed", "")
+	if _, ok := d.Definitions["parts"].Properties["secret"]; ok {
+		t.Error("a column that is not granted is described")
+	}
+	id := d.Definitions["items"].Properties["id"]
+	if id["format"] != "int32" || id["type"] != "integer" || id["description"] != "Note:\nThis is a Primary Key.<pk/>" {
+		t.Errorf("items.id is %v", id)
+	}
+	item := d.Definitions["notes"].Properties["item"]
+	if item["description"] != "Note:\nThis is a Foreign Key to `items.id`.<fk table='items' column='id'/>" {
+		t.Errorf("notes.item is %v", item)
+	}
+	title := d.Definitions["items"].Properties["title"]
+	if title["maxLength"] != 80.0 || title["format"] != "character varying" || title["description"] != "what to do" {
+		t.Errorf("items.title is %v", title)
+	}
+	if m := d.Definitions["kinds"].Properties["m"]; m["format"] != "mood" && m["format"] != "p1.mood" || len(m["enum"].([]any)) != 3 {
+		t.Errorf("kinds.m is %v", m)
+	}
+	if done := d.Definitions["items"].Properties["done"]; done["default"] != false {
+		t.Errorf("items.done is %v", done)
+	}
+	nobody := read("")
+	verbs(nobody, "/items", "get ")
+	verbs(nobody, "/notes", "")
+	if len(nobody.Definitions) != 2 {
+		t.Errorf("nobody may see %d tables, want 2", len(nobody.Definitions))
+	}
+}
