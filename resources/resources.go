@@ -87,8 +87,8 @@ func (s *Set) Register(m *server.MCPServer) {
 		server.ResourceTemplateHandlerFunc(s.read(s.table)))
 }
 
-// read wraps a resource as tools wraps a tool: caller, time limit, recovery. mcp-go sends an error's text to the client,
-// so none gets there that was not made for it.
+// read wraps a resource as tools wraps a tool: caller, time limit, recovery. mcp-go sends an error's text to the
+// client, so none gets there that was not made for it.
 func (s *Set) read(
 	build func(context.Context, auth.Caller, mcp.ReadResourceRequest) (any, error),
 ) server.ResourceHandlerFunc {
@@ -118,8 +118,8 @@ func (s *Set) read(
 	}
 }
 
-// errNotFound is all that a reader learns about a table that is not there or not theirs. mcp-go has no way for a handler
-// to choose the code, so it goes out as an internal error with this text.
+// errNotFound is all that a reader learns about a table that is not there or not theirs. mcp-go has no way for a
+// handler to choose the code, so it goes out as an internal error with this text.
 var errNotFound = errors.New("resource not found")
 
 // readable is an error as a client may see it.

@@ -107,8 +107,8 @@ func tableName(req mcp.ReadResourceRequest) string {
 	return name
 }
 
-// CompleteResourceArgument completes the table of run402://tables/{table} with names that the caller may see. It answers
-// nothing, rather than an error, when they cannot be had: completion is a convenience.
+// CompleteResourceArgument completes the table of run402://tables/{table} with names that the caller may see. It
+// answers nothing, rather than an error, when they cannot be had: completion is a convenience.
 func (s *Set) CompleteResourceArgument(
 	ctx context.Context, uri string, argument mcp.CompleteArgument, _ mcp.CompleteContext,
 ) (completion *mcp.Completion, _ error) {

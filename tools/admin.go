@@ -12,23 +12,23 @@ import (
 func (s *Set) adminTools() []*tool {
 	return []*tool{
 		define(spec{
-			name: "admin_describe_tables", toolset: ToolsetAdmin, plane: planeAdmin, hints: reads,
-			description: "List all tables with columns, keys, policies, and why callers cannot reach them; table or detail for grants.",
+			name: "admin_describe_tables", toolset: ToolsetAdmin, plane: planeAdmin, hints: reads(),
+			description: "List all tables: columns, keys, policies, why callers cannot reach them; detail adds grants.",
 		}, s.adminDescribeTables),
 		define(spec{
-			name: "admin_query_table", toolset: ToolsetAdmin, plane: planeAdmin, hints: reads,
+			name: "admin_query_table", toolset: ToolsetAdmin, plane: planeAdmin, hints: reads(),
 			description: "Read any rows of a table, bypassing row level security. To see what a user sees use query_table.",
 		}, s.adminQueryTable),
 		define(spec{
-			name: "admin_insert_rows", toolset: ToolsetAdmin, plane: planeAdmin, hints: inserts,
+			name: "admin_insert_rows", toolset: ToolsetAdmin, plane: planeAdmin, hints: inserts(),
 			description: "Insert or upsert rows, bypassing row level security. Returns the rows as written.",
 		}, s.adminInsertRows),
 		define(spec{
-			name: "admin_update_rows", toolset: ToolsetAdmin, plane: planeAdmin, hints: changes,
+			name: "admin_update_rows", toolset: ToolsetAdmin, plane: planeAdmin, hints: changes(),
 			description: "Update matching rows of any user, bypassing row level security. Returns them.",
 		}, s.adminUpdateRows),
 		define(spec{
-			name: "admin_delete_rows", toolset: ToolsetAdmin, plane: planeAdmin, hints: changes,
+			name: "admin_delete_rows", toolset: ToolsetAdmin, plane: planeAdmin, hints: changes(),
 			description: "Delete matching rows of any user, bypassing row level security. Returns them.",
 		}, s.adminDeleteRows),
 		s.sqlTool(),
@@ -37,19 +37,19 @@ func (s *Set) adminTools() []*tool {
 
 type adminUpdateInput struct {
 	Table   string          `json:"table" jsonschema:"required"`
-	Set     json.RawMessage `json:"set" jsonschema:"required" jsonschema_description:"Column: new value"`
-	Filters []filter        `json:"filters,omitempty" jsonschema_description:"All must hold"`
-	AllRows bool            `json:"all_rows,omitempty" jsonschema_description:"Instead of filters: the whole table"`
-	Select  string          `json:"select,omitempty" arg:"list" jsonschema_description:"Columns to return; default all"`
-	MaxRows int             `json:"max_rows,omitempty" jsonschema:"minimum=1,default=100" jsonschema_description:"Refuse to touch more"`
+	Set     json.RawMessage `json:"set" jsonschema:"required" doc:"Column: new value"`
+	Filters []filter        `json:"filters" doc:"All must hold"`
+	AllRows bool            `json:"all_rows" doc:"Instead of filters: the whole table"`
+	Select  string          `json:"select" arg:"list" doc:"Columns to return; default all"`
+	MaxRows int             `json:"max_rows" jsonschema:"minimum=1,default=100" doc:"Refuse to touch more"`
 }
 
 type adminDeleteInput struct {
 	Table   string   `json:"table" jsonschema:"required"`
-	Filters []filter `json:"filters,omitempty" jsonschema_description:"All must hold"`
-	AllRows bool     `json:"all_rows,omitempty" jsonschema_description:"Instead of filters: the whole table"`
-	Select  string   `json:"select,omitempty" arg:"list" jsonschema_description:"Columns to return; default all"`
-	MaxRows int      `json:"max_rows,omitempty" jsonschema:"minimum=1,default=100" jsonschema_description:"Refuse to touch more"`
+	Filters []filter `json:"filters" doc:"All must hold"`
+	AllRows bool     `json:"all_rows" doc:"Instead of filters: the whole table"`
+	Select  string   `json:"select" arg:"list" doc:"Columns to return; default all"`
+	MaxRows int      `json:"max_rows" jsonschema:"minimum=1,default=100" doc:"Refuse to touch more"`
 }
 
 func (in adminUpdateInput) target() string { return in.Table }

@@ -28,6 +28,8 @@ func (s *Set) explain(ctx context.Context, t *tool, table string, f *failure) {
 		s.explainDenied(t, who, f)
 	case "25006":
 		f.NextStep = s.onlyReads(t)
+	case "428C9":
+		f.NextStep = "Leave that column out: the database fills it."
 	case "AUTHENTICATION_REQUIRED", "UNAUTHORIZED", "PGRST301", "PGRST302":
 		if t.plane == planeAdmin {
 			f.advise("The service key was refused: the operator has to set the project's current one.")
@@ -57,8 +59,8 @@ func (f *failure) advise(next string) {
 	f.NextStep = strings.TrimSpace(next + " " + f.NextStep)
 }
 
-// suggest lists the valid names, as far as a reader has use for them, and the nearest. What the backend said about it says
-// no more.
+// suggest lists the valid names, as far as a reader has use for them, and the nearest. What the backend said about it
+// says no more.
 func (f *failure) suggest(wrong string, valid []string) {
 	const most = 60
 	if len(valid) > 0 {
@@ -71,15 +73,13 @@ func (f *failure) suggest(wrong string, valid []string) {
 	}
 }
 
+// What PostgreSQL and PostgREST say, in their words.
 var (
-	//nolint:gochecknoglobals // constants in all but name: PostgreSQL's and PostgREST's texts
-	missingColumn = regexp.MustCompile(`column "?([^" ]+)"?(?: of relation "([^"]+)")? does not exist|the '([^']+)' column`)
-	//nolint:gochecknoglobals // as above
+	missingColumn = regexp.MustCompile(
+		`column "?([^" ]+)"?(?: of relation "([^"]+)")? does not exist|the '([^']+)' column`)
 	missingTable = regexp.MustCompile(`relation "([^"]+)" does not exist|table '([^']+)'`)
-	//nolint:gochecknoglobals // as above
-	keyColumns = regexp.MustCompile(`^Key \((.+?)\)=`)
-	//nolint:gochecknoglobals // as above
-	nullColumn = regexp.MustCompile(`column "([^"]+)"`)
+	keyColumns   = regexp.MustCompile(`^Key \((.+?)\)=`)
+	nullColumn   = regexp.MustCompile(`column "([^"]+)"`)
 )
 
 func (s *Set) explainColumn(ctx context.Context, t *tool, who auth.Caller, table string, f *failure) {

@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// Text that no person sees can carry instructions for a model. clean takes it out of what came from the backend: control
-// characters (those that move a terminal's cursor too), bidirectional controls, zero-width and tag characters. Joiners and
-// variation selectors shape Persian, Indic scripts and emoji, so up to two in a row stay; a longer run only hides
-// something. It works on the JSON text, because decoding rows would cost more than building them did.
+// Text that no person sees can carry instructions for a model. clean takes it out of what came from the backend:
+// control characters (those that move a terminal's cursor too), bidirectional controls, zero-width and tag characters.
+// Joiners and variation selectors shape Persian, Indic scripts and emoji, so up to two in a row stay; a longer run only
+// hides something. It works on the JSON text, because decoding rows would cost more than building them did.
 
 // clean returns the JSON text without invisible characters, literal or escaped, and whether there were any. The result
 // is raw itself when there were none.

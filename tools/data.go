@@ -8,33 +8,31 @@ import (
 )
 
 // What the verbs do, for clients that ask before some of them.
-var (
-	reads   = hints{readOnly: true, idempotent: true}
-	inserts = hints{destructive: true} // an upsert overwrites
-	changes = hints{destructive: true, idempotent: true}
-)
+func reads() hints   { return hints{readOnly: true, idempotent: true} }
+func inserts() hints { return hints{destructive: true} } // an upsert overwrites
+func changes() hints { return hints{destructive: true, idempotent: true} }
 
 // dataTools work with the caller's own rights.
 func (s *Set) dataTools() []*tool {
 	return []*tool{
 		define(spec{
-			name: "describe_tables", toolset: ToolsetData, plane: planeCaller, hints: reads,
-			description: "List the tables and columns that the caller may reach; table or detail for keys, defaults, enums and comments.",
+			name: "describe_tables", toolset: ToolsetData, plane: planeCaller, hints: reads(),
+			description: "List the tables and columns that the caller may reach; detail adds defaults, enums and comments.",
 		}, s.describeTables),
 		define(spec{
-			name: "query_table", toolset: ToolsetData, plane: planeCaller, hints: reads,
+			name: "query_table", toolset: ToolsetData, plane: planeCaller, hints: reads(),
 			description: "Read rows of a table as the caller: row level security decides which ones are seen.",
 		}, s.queryTable),
 		define(spec{
-			name: "insert_rows", toolset: ToolsetData, plane: planeCaller, hints: inserts,
+			name: "insert_rows", toolset: ToolsetData, plane: planeCaller, hints: inserts(),
 			description: "Insert rows as the caller, under row level security, or upsert them. Returns the rows as written.",
 		}, s.insertRows),
 		define(spec{
-			name: "update_rows", toolset: ToolsetData, plane: planeCaller, hints: changes,
+			name: "update_rows", toolset: ToolsetData, plane: planeCaller, hints: changes(),
 			description: "Update the rows that match the filters, as the caller, under row level security. Returns them.",
 		}, s.updateRows),
 		define(spec{
-			name: "delete_rows", toolset: ToolsetData, plane: planeCaller, hints: changes,
+			name: "delete_rows", toolset: ToolsetData, plane: planeCaller, hints: changes(),
 			description: "Delete the rows that match the filters, as the caller, under row level security. Returns them.",
 		}, s.deleteRows),
 	}

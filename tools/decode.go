@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// Clients send arrays, objects and numbers as JSON text, numbers where text is expected, and one object where a list is
-// (anchors.md, part C). The decoder takes all of these, in this one place, as long as the meaning is beyond doubt; whatever
-// else differs from the schema is refused with an error that says what would be right. Numbers keep their exact text.
+// Clients send arrays, objects and numbers as JSON text, numbers where text is expected, and one object for a list of
+// one. The decoder takes all of these, in this one place, as long as the meaning is beyond doubt; whatever else differs
+// from the schema is refused with an error that says what would be right. Numbers keep their exact text.
 
-// loosener is an argument object that accepts other spellings of itself. It rewrites its fields before they are decoded.
+// loosener is an argument object that accepts other spellings of itself. It rewrites its fields before decoding.
 type loosener interface {
 	loosen(fields map[string]json.RawMessage)
 }
@@ -222,7 +222,9 @@ func (n *node) expects() string {
 }
 
 func wrongType(path, want string, got json.RawMessage) error {
-	what := map[byte]string{'"': "text", '{': "an object", '[': "a list", '0': "a number", 't': "true or false", 'n': "null"}
+	what := map[byte]string{
+		'"': "text", '{': "an object", '[': "a list", '0': "a number", 't': "true or false", 'n': "null",
+	}
 	name := path
 	if name == "" {
 		name = "the arguments"

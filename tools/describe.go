@@ -11,8 +11,8 @@ import (
 )
 
 type describeInput struct {
-	Table  string `json:"table,omitempty" jsonschema_description:"Only this one, in full"`
-	Detail bool   `json:"detail,omitempty" jsonschema_description:"All tables in full"`
+	Table  string `json:"table" doc:"Only this one, in full"`
+	Detail bool   `json:"detail" doc:"All tables in full"`
 }
 
 func (in describeInput) target() string { return in.Table }
@@ -85,7 +85,8 @@ func (s *Set) describeTables(ctx context.Context, in describeInput) (*tables, er
 
 // noTables says why a caller may see nothing.
 func (s *Set) noTables(ctx context.Context) string {
-	why := "Role " + roleOf(caller(ctx)) + " may reach no table: there is none yet, or none is granted to it with row level security on."
+	why := "Role " + roleOf(caller(ctx)) +
+		" may reach no table: there is none yet, or none is granted to it with row level security on."
 	if s.has("admin_describe_tables") {
 		why += " admin_describe_tables shows all tables and what opens them."
 	}
@@ -153,7 +154,9 @@ func (s *Set) adminDescribeTables(ctx context.Context, in describeInput) (*table
 }
 
 func shortAdminTable(t wire.Table) adminTable {
-	short := adminTable{Name: t.Name, Columns: make([]string, len(t.Columns)), RLS: t.RLSEnabled, Dark: t.Dark, Rows: t.RowEstimate}
+	short := adminTable{
+		Name: t.Name, Columns: make([]string, len(t.Columns)), RLS: t.RLSEnabled, Dark: t.Dark, Rows: t.RowEstimate,
+	}
 	if t.Kind != "table" {
 		short.Kind = t.Kind
 	}
@@ -207,7 +210,8 @@ func adminRelations(schema wire.Schema) []relation {
 }
 
 func unknownTable(name string, all []relation) *failure {
-	f := &failure{Code: codeUnknownTable, Argument: "table", Message: fmt.Sprintf("there is no table %q here", short(name))}
+	f := argument("table", fmt.Sprintf("there is no table %q here", short(name)), "")
+	f.Code = codeUnknownTable
 	f.suggest(name, namesOf(all))
 	return f
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/invopop/jsonschema"
+
 	"github.com/run402/functions-mcp/core"
 )
 
@@ -13,9 +15,16 @@ import (
 // lost and the schema needs no untyped field.
 type filter struct {
 	Column string   `json:"column" jsonschema:"required"`
-	Op     string   `json:"op,omitempty" jsonschema:"default=eq,enum=eq,enum=neq,enum=gt,enum=gte,enum=lt,enum=lte,enum=like,enum=ilike,enum=in,enum=is"`
-	Value  *string  `json:"value,omitempty" jsonschema_description:"As text; null, true… with is; % is the wildcard of like"`
-	Values []string `json:"values,omitempty" jsonschema_description:"With in"`
+	Op     operator `json:"op,omitempty" jsonschema:"default=eq"`
+	Value  *string  `json:"value,omitempty" doc:"As text; null, true… with is; % is the wildcard of like"`
+	Values []string `json:"values,omitempty" doc:"With in"`
+}
+
+type operator string
+
+// JSONSchemaExtend lists the operators.
+func (operator) JSONSchemaExtend(s *jsonschema.Schema) {
+	s.Enum = []any{"eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "in", "is"}
 }
 
 // loosen takes the spellings that models use for operators, a list in value, and null.
@@ -85,14 +94,14 @@ func applyFilters(q *core.Query, filters []filter) error {
 		case f.Op != "in" && f.Values != nil:
 			return argument(at+".values", "only the operator in takes values", "Use value, or the operator in.")
 		case f.Op != "in" && f.Value == nil:
-			return argument(at+".value", "the operator "+f.Op+" needs a value", "To find NULL use is with the value null.")
+			return argument(at+".value", "the operator "+string(f.Op)+" needs a value", "To find NULL use is with null.")
 		case f.Op == "is" && !slices.Contains(isValues, *f.Value):
 			e := argument(at+".value", fmt.Sprintf("is cannot compare with %q", short(*f.Value)), "Use eq for other values.")
 			e.Valid = isValues
 			return e
 		}
 		if f.Op != "in" {
-			q.Filter(f.Column, f.Op, *f.Value)
+			q.Filter(f.Column, string(f.Op), *f.Value)
 			continue
 		}
 		values := make([]any, len(f.Values))
@@ -104,7 +113,8 @@ func applyFilters(q *core.Query, filters []filter) error {
 	return nil
 }
 
-var isValues = []string{"null", "not_null", "true", "false", "unknown"} //nolint:gochecknoglobals // a constant list
+// isValues is what is may compare with.
+var isValues = []string{"null", "not_null", "true", "false", "unknown"}
 
 // applyOrder sorts by a list such as "created_at.desc,id". "created_at desc" and "-created_at" mean the same.
 func applyOrder(q *core.Query, order string) error {

@@ -29,7 +29,7 @@ func (s *Set) Instructions(ctx context.Context) string {
 	}
 	say("Tools for the Run402 project ", orElse(s.o.ProjectID, "of this server"), on(s.o.Backend), ".")
 	if s.has("query_table") {
-		say("query_table and its siblings work with the caller's own rights: row level security decides what they see and change.")
+		say("query_table and its siblings work with the caller's own rights: row level security decides what they see.")
 	}
 	if s.has("admin_query_table") {
 		say("Tools named admin_ work as the service role and bypass row level security: use them only for what needs it.")

@@ -8,40 +8,40 @@ import (
 	"github.com/run402/functions-mcp/core"
 )
 
-// What both planes share: the arguments of the four verbs and what is done with a query. Which plane the query is on was
-// decided by the tool that started it.
+// What both planes share: the arguments of the four verbs and what is done with a query. Which plane the query is on
+// was decided by the tool that started it.
 
 type queryInput struct {
 	Table   string   `json:"table" jsonschema:"required"`
-	Select  string   `json:"select,omitempty" arg:"list" jsonschema_description:"Columns, e.g. \"id,title\"; default all"`
-	Filters []filter `json:"filters,omitempty" jsonschema_description:"All must hold"`
-	Order   string   `json:"order,omitempty" arg:"list" jsonschema_description:"E.g. \"created_at.desc,id\""`
-	Limit   int      `json:"limit,omitempty" jsonschema:"minimum=1,maximum=200,default=25"`
-	Offset  int      `json:"offset,omitempty" jsonschema:"minimum=0"`
-	Count   bool     `json:"count,omitempty" jsonschema_description:"Also count all matching rows"`
+	Select  string   `json:"select" arg:"list" doc:"Columns, e.g. \"id,title\"; default all"`
+	Filters []filter `json:"filters" doc:"All must hold"`
+	Order   string   `json:"order" arg:"list" doc:"E.g. \"created_at.desc,id\""`
+	Limit   int      `json:"limit" jsonschema:"minimum=1,maximum=200,default=25"`
+	Offset  int      `json:"offset" jsonschema:"minimum=0"`
+	Count   bool     `json:"count" doc:"Also count all matching rows"`
 }
 
 type insertInput struct {
 	Table      string            `json:"table" jsonschema:"required"`
-	Rows       []json.RawMessage `json:"rows" jsonschema:"required" jsonschema_description:"Objects with the same keys"`
-	Select     string            `json:"select,omitempty" arg:"list" jsonschema_description:"Columns to return; default all"`
-	OnConflict string            `json:"on_conflict,omitempty" arg:"list" jsonschema_description:"Unique columns to upsert by; default the primary key"`
-	Upsert     bool              `json:"upsert,omitempty" jsonschema_description:"Update rows that exist"`
+	Rows       []json.RawMessage `json:"rows" jsonschema:"required" doc:"Objects with the same keys"`
+	Select     string            `json:"select" arg:"list" doc:"Columns to return; default all"`
+	OnConflict string            `json:"on_conflict" arg:"list" doc:"Unique columns to upsert by; default: primary key"`
+	Upsert     bool              `json:"upsert" doc:"Update rows that exist"`
 }
 
 type updateInput struct {
 	Table   string          `json:"table" jsonschema:"required"`
-	Set     json.RawMessage `json:"set" jsonschema:"required" jsonschema_description:"Column: new value"`
-	Filters []filter        `json:"filters" jsonschema:"required" jsonschema_description:"At least one; all must hold"`
-	Select  string          `json:"select,omitempty" arg:"list" jsonschema_description:"Columns to return; default all"`
-	MaxRows int             `json:"max_rows,omitempty" jsonschema:"minimum=1,default=100" jsonschema_description:"Refuse to touch more"`
+	Set     json.RawMessage `json:"set" jsonschema:"required" doc:"Column: new value"`
+	Filters []filter        `json:"filters" jsonschema:"required" doc:"At least one; all must hold"`
+	Select  string          `json:"select" arg:"list" doc:"Columns to return; default all"`
+	MaxRows int             `json:"max_rows" jsonschema:"minimum=1,default=100" doc:"Refuse to touch more"`
 }
 
 type deleteInput struct {
 	Table   string   `json:"table" jsonschema:"required"`
-	Filters []filter `json:"filters" jsonschema:"required" jsonschema_description:"At least one; all must hold"`
-	Select  string   `json:"select,omitempty" arg:"list" jsonschema_description:"Columns to return; default all"`
-	MaxRows int      `json:"max_rows,omitempty" jsonschema:"minimum=1,default=100" jsonschema_description:"Refuse to touch more"`
+	Filters []filter `json:"filters" jsonschema:"required" doc:"At least one; all must hold"`
+	Select  string   `json:"select" arg:"list" doc:"Columns to return; default all"`
+	MaxRows int      `json:"max_rows" jsonschema:"minimum=1,default=100" doc:"Refuse to touch more"`
 }
 
 func (in queryInput) target() string  { return in.Table }
@@ -124,7 +124,7 @@ func write(ctx context.Context, q *core.Query, columns string) (rows, error) {
 	touched := int64(len(res.Rows))
 	out := rows{rows: res.Rows, affected: &touched, narrow: "all were written; select fewer columns to see more."}
 	if res.NotAtomic {
-		out.notices = append(out.notices, "max_rows was checked by counting first, not atomically: this backend cannot do better.")
+		out.notices = append(out.notices, "max_rows was checked by counting first, not atomically.")
 	}
 	return out, nil
 }

@@ -42,8 +42,8 @@ func (r rows) size() int {
 	return len(r.rows)
 }
 
-// render encodes the result in at most maxResult bytes: whole trailing rows are dropped, and a first row that is too long
-// by itself has its longest cells cut.
+// render encodes the result in at most maxResult bytes: whole trailing rows are dropped, and a first row that is too
+// long by itself has its longest cells cut.
 func (r rows) render() json.RawMessage {
 	const frame = 1 << 10 // for everything but the rows
 	if len(r.rows) > 0 {

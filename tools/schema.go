@@ -38,7 +38,8 @@ func (n *node) free() bool { return n.kind == "object" && n.fields == nil }
 // it. Of JSON Schema it allows only what every client and model provider takes (plain types, enum, default, minimum,
 // maximum, one level of nesting), and fails on everything else.
 //
-// The tags are those of invopop/jsonschema; a json.RawMessage is an object of any shape; `arg:"list"` is node.list.
+// The tags are those of invopop/jsonschema and `doc`, which describes the argument; a json.RawMessage is an object of
+// any shape; `arg:"list"` is node.list.
 func reflectSchema(t reflect.Type) (json.RawMessage, *node, error) {
 	r := jsonschema.Reflector{
 		Anonymous: true, DoNotReference: true, ExpandedStruct: true,
@@ -48,6 +49,13 @@ func reflectSchema(t reflect.Type) (json.RawMessage, *node, error) {
 				return &jsonschema.Schema{Type: "object"}
 			}
 			return nil
+		},
+		LookupComment: func(t reflect.Type, name string) string {
+			if t.Kind() != reflect.Struct || name == "" {
+				return ""
+			}
+			f, _ := t.FieldByName(name)
+			return f.Tag.Get("doc")
 		},
 	}
 	s := r.ReflectFromType(t)

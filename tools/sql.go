@@ -10,23 +10,23 @@ import (
 const defaultSQLRows = 100
 
 type readSQLInput struct {
-	SQL     string    `json:"sql" jsonschema:"required" jsonschema_description:"One statement; $1, $2 are params"`
-	Params  []*string `json:"params,omitempty" jsonschema_description:"Values as text, or null"`
-	MaxRows *int      `json:"max_rows,omitempty" jsonschema:"minimum=1" jsonschema_description:"Return at most so many; default 100"`
+	SQL     string    `json:"sql" jsonschema:"required" doc:"One statement; $1, $2 are params"`
+	Params  []*string `json:"params" doc:"Values as text, or null"`
+	MaxRows *int      `json:"max_rows" jsonschema:"minimum=1" doc:"Default 100"`
 }
 
 type sqlInput struct {
-	SQL      string    `json:"sql" jsonschema:"required" jsonschema_description:"$1, $2 are params; several statements only to write, without params"`
-	Params   []*string `json:"params,omitempty" jsonschema_description:"Values as text, or null"`
-	ReadOnly bool      `json:"read_only,omitempty" jsonschema:"default=true" jsonschema_description:"false to write"`
-	MaxRows  *int      `json:"max_rows,omitempty" jsonschema:"minimum=1" jsonschema_description:"Return at most so many; a write that touches more is undone; default 100"`
+	SQL      string    `json:"sql" jsonschema:"required" doc:"$1, $2 are params; without them also several statements"`
+	Params   []*string `json:"params" doc:"Values as text, or null"`
+	ReadOnly bool      `json:"read_only" jsonschema:"default=true" doc:"false to write"`
+	MaxRows  *int      `json:"max_rows" jsonschema:"minimum=1" doc:"Default 100; a write that touches more is undone"`
 }
 
 // sqlTool is admin_sql. In a server that only reads it has no argument to say otherwise.
 func (s *Set) sqlTool() *tool {
 	if s.o.ReadOnly {
 		return define(spec{
-			name: "admin_sql", toolset: ToolsetAdmin, plane: planeAdmin, hints: reads,
+			name: "admin_sql", toolset: ToolsetAdmin, plane: planeAdmin, hints: reads(),
 			description: "Run one SQL statement that only reads, over every row of the project.",
 		}, func(ctx context.Context, in readSQLInput) (rows, error) {
 			return s.adminSQL(ctx, sqlInput{SQL: in.SQL, Params: in.Params, ReadOnly: true, MaxRows: in.MaxRows})
@@ -34,7 +34,7 @@ func (s *Set) sqlTool() *tool {
 	}
 	return define(spec{
 		name: "admin_sql", toolset: ToolsetAdmin, plane: planeAdmin, hints: hints{destructive: true},
-		description: "Run SQL with the project's full rights. It only reads, unless read_only is false; then also DDL and writes.",
+		description: "Run SQL with the project's full rights. It only reads unless read_only is false: then DDL and writes.",
 	}, s.adminSQL)
 }
 

@@ -24,7 +24,10 @@ const (
 )
 
 // hints are the four annotations that clients decide by. All four are always sent.
-type hints struct{ readOnly, destructive, idempotent, openWorld bool }
+type hints struct {
+	readOnly, destructive, idempotent bool
+	openWorld                         bool // it sends something out of the project: mail, a call to a model
+}
 
 // spec is what a tool is, beside the function that does its work.
 type spec struct {
@@ -32,7 +35,6 @@ type spec struct {
 	description string // what it returns, whose authority it uses; at most 200 characters
 	toolset     string
 	plane       plane
-	sends       bool // it sends something out of the project (mail, a call to a model)
 	hints       hints
 }
 
@@ -89,8 +91,8 @@ func (t *tool) definition() mcp.Tool {
 	}
 }
 
-// serve answers one tools/call. Whatever happens becomes a result: a Go error or a panic that reached mcp-go would go to
-// the client with its text.
+// serve answers one tools/call. Whatever happens becomes a result: a Go error or a panic that reached mcp-go would go
+// to the client with its text.
 func (s *Set) serve(t *tool) func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	return func(ctx context.Context, req mcp.CallToolRequest) (result *mcp.CallToolResult, _ error) {
 		start := time.Now()

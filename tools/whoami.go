@@ -23,8 +23,8 @@ type identity struct {
 
 func (s *Set) whoamiTool() *tool {
 	return define(spec{
-		name: "whoami", toolset: ToolsetData, plane: planeNone, hints: reads,
-		description: "Show who the caller is (id, email, system role that row level security sees), the project and the open toolsets.",
+		name: "whoami", toolset: ToolsetData, plane: planeNone, hints: reads(),
+		description: "Show the caller (id, email, the system role that policies see), the project and the open toolsets.",
 	}, s.whoami)
 }
 
