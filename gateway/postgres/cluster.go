@@ -213,23 +213,25 @@ func (c *cluster) checkOwner() error {
 
 // stop asks for a fast shutdown, which ends open connections, and waits for its end or for ctx's.
 func (c *cluster) stop(ctx context.Context) error {
-	if c.child != nil && c.child.running() { // it may not listen yet
-		err := c.child.Signal(sigFastShutdown)
+	pm, phase := c.probe()
+	switch {
+	case c.child != nil && c.child.running(): // it may not listen yet
+		if err := ignoreDone(c.child.Signal(sigFastShutdown)); err != nil {
+			return explain("stop", err)
+		}
 		select {
 		case <-c.child.done:
-			return nil
 		case <-ctx.Done():
-			return explain("stop", ignoreDone(err))
+		}
+	case phase != down:
+		if err := c.signal(pm, sigFastShutdown); err != nil {
+			return explain("stop", err)
+		}
+		for c.readPostmaster().pid == pm.pid && pause(ctx, poll) == nil {
 		}
 	}
-	pm, phase := c.probe()
-	if phase == down {
-		return nil
-	}
-	if err := c.signal(pm, sigFastShutdown); err != nil {
-		return explain("stop", err)
-	}
-	for c.readPostmaster().pid == pm.pid && pause(ctx, poll) == nil {
+	if pm.data == c.data && isPrivate(c.account, pm.sockets) {
+		_ = os.Remove(pm.sockets) // fails while PostgreSQL is still ending
 	}
 	return nil
 }

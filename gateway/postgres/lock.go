@@ -70,11 +70,16 @@ func newStartLock(path string) *startLock {
 	return &startLock{path: path, mine: make(chan struct{}, 1)}
 }
 
+// lock waits until ctx ends. It tries at least once.
 func (l *startLock) lock(ctx context.Context) (unlock func(), err error) {
 	select {
 	case l.mine <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	default:
+		select {
+		case l.mine <- struct{}{}:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 	file, err := lockFile(ctx, l.path, exclusive)
 	if err != nil {
