@@ -33,18 +33,20 @@ type auditTrail struct {
 
 	once    sync.Once
 	entries chan AuditEntry
-	stop    chan struct{}
 	stopped chan struct{}
+
+	// open ends when close is called: it is the life of the trail, not of a call.
+	open context.Context
+	stop context.CancelFunc
 
 	mu      sync.Mutex
 	dropped int
 }
 
 func newAuditTrail(db *lazyDatabase, log *slog.Logger) *auditTrail {
-	return &auditTrail{
-		db: db, log: log,
-		entries: make(chan AuditEntry, auditBuffer), stop: make(chan struct{}), stopped: make(chan struct{}),
-	}
+	a := &auditTrail{db: db, log: log, entries: make(chan AuditEntry, auditBuffer), stopped: make(chan struct{})}
+	a.open, a.stop = context.WithCancel(context.Background())
+	return a
 }
 
 // Audit keeps an entry; it never blocks. Close writes what still waits.
@@ -66,10 +68,10 @@ func (a *auditTrail) run() {
 		case e := <-a.entries:
 			select { // gather what comes close together
 			case <-time.After(auditPause):
-			case <-a.stop:
+			case <-a.open.Done():
 			}
 			a.write(append([]AuditEntry{e}, a.waiting()...))
-		case <-a.stop:
+		case <-a.open.Done():
 			a.write(a.waiting())
 			return
 		}
@@ -92,10 +94,10 @@ func (a *auditTrail) write(entries []AuditEntry) {
 	if len(entries) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	db, err := a.db.get(ctx)
+	db, err := a.db.get(a.open) // no program ends later because its database is still starting
 	if err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
 		columns := []string{"at", "principal", "tool", "plane", "target", "outcome", "rows", "duration_us"}
 		_, err = db.pool(gatewayLogin).CopyFrom(ctx, pgx.Identifier{"internal", "audit"}, columns,
 			pgx.CopyFromSlice(len(entries), func(i int) ([]any, error) {
@@ -114,8 +116,12 @@ func (a *auditTrail) write(entries []AuditEntry) {
 	}
 }
 
-func (a *auditTrail) close() {
-	close(a.stop)
+// close writes what waits, if the database is open, and returns when that is done or ctx ends.
+func (a *auditTrail) close(ctx context.Context) {
+	a.stop()
 	a.once.Do(func() { close(a.stopped) })
-	<-a.stopped
+	select {
+	case <-a.stopped:
+	case <-ctx.Done():
+	}
 }

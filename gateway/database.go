@@ -170,6 +170,11 @@ func (l *lazyDatabase) start() *opening {
 func (l *lazyDatabase) get(ctx context.Context) (*database, error) {
 	o := l.start()
 	select {
+	case <-o.done: // wins over a ctx that has ended, too
+		return o.db, o.err
+	default:
+	}
+	select {
 	case <-o.done:
 		return o.db, o.err
 	case <-ctx.Done():

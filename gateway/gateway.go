@@ -79,7 +79,7 @@ func (g *Gateway) Ready(ctx context.Context) error {
 
 // Close writes the audit entries that wait, closes every connection and leaves the cluster. It is called once.
 func (g *Gateway) Close(ctx context.Context) error {
-	g.audit.close()
+	g.audit.close(ctx)
 	return g.db.close(ctx)
 }
 
