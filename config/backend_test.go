@@ -146,8 +146,7 @@ func TestStartIsRefused(t *testing.T) {
 		"gates": {
 			"RUN402_GATES=gates.json", nil, []string{"RUN402_GATES", "not support", "unset"},
 		},
-		"required sign-in": {"RUN402_REQUIRE_AUTH=1", nil, []string{"RUN402_REQUIRE_AUTH", "not support"}},
-		"confirmation":     {"RUN402_CONFIRM=always", nil, []string{"RUN402_CONFIRM", "not support"}},
+		"confirmation": {"RUN402_CONFIRM=always", nil, []string{"RUN402_CONFIRM", "not support"}},
 		"recipients": {
 			"RUN402_EMAIL_ALLOW=a@b.c", nil, []string{"RUN402_EMAIL_ALLOW", "not support"},
 		},

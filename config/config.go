@@ -29,6 +29,7 @@ func (l Lookup) get(name string) string {
 type Config struct {
 	ProjectFlags
 	ToolFlags
+	ListenFlags
 	LogFlags
 }
 
@@ -40,24 +41,8 @@ type ProjectFlags struct {
 
 // ToolFlags narrow what callers may do.
 type ToolFlags struct {
-	Toolsets []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin (default: all)."`
+	Toolsets []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin."`
 	ReadOnly bool     `var:"RUN402_READ_ONLY" help:"Only tools that only read."`
-}
-
-// HTTPFlags are for the commands that listen.
-type HTTPFlags struct {
-	PublicURL string `var:"RUN402_PUBLIC_URL" placeholder:"URL" help:"The URL that clients use, if another."`
-}
-
-// Guard returns the guard's configuration for a listener on addr, "host:port". RUN402_ALLOWED_ORIGINS lists the web
-// origins that may call, separated by commas.
-func (f HTTPFlags) Guard(lookup Lookup, addr string) auth.GuardConfig {
-	comma := func(r rune) bool { return r == ',' || r == ' ' }
-	return auth.GuardConfig{
-		Listen:         addr,
-		PublicURL:      f.PublicURL,
-		AllowedOrigins: strings.FieldsFunc(lookup.get("RUN402_ALLOWED_ORIGINS"), comma),
-	}
 }
 
 // Options makes kong take a flag that is not given from its variable, add that variable to the flag's help, and read no
@@ -85,6 +70,7 @@ type Settings struct {
 	UserTokenFile string   // the file that holds it, re-read when it changes
 	Toolsets      []string // nil means all
 	ReadOnly      bool
+	Listen        *Listen // nil means stdio
 }
 
 // Toolsets are the toolsets that exist.
@@ -103,8 +89,13 @@ func (c Config) Settings(lookup Lookup) (Settings, error) {
 	}
 	var backendErr error
 	s.Backend, backendErr = c.backend(lookup)
-	err := errors.Join(Unsupported(lookup), backendErr, s.checkToken(), s.checkToolsets())
-	if err != nil {
+	errs := []error{Unsupported(lookup), backendErr, s.checkToken(), s.checkToolsets()}
+	if c.Listen == "" {
+		errs = append(errs, c.checkStdio(s))
+	} else {
+		errs = append(errs, s.listen(c.ListenFlags, lookup))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return Settings{}, err
 	}
 	return s, nil

@@ -24,16 +24,18 @@ func TestFlagsComeBeforeVariablesAndThoseBeforeDefaults(t *testing.T) {
 		want   Config
 	}{
 		"defaults": {env(""), nil, Config{
-			ProjectFlags{LocalProject: "default"}, ToolFlags{}, LogFlags{"info", "auto"},
+			ProjectFlags{LocalProject: "default"}, ToolFlags{}, ListenFlags{}, LogFlags{"info", "auto"},
 		}},
 		"variables": {vars, nil, Config{
-			ProjectFlags{"/env", "default"}, ToolFlags{[]string{"data", "admin"}, true}, LogFlags{"debug", "auto"},
+			ProjectFlags{"/env", "default"}, ToolFlags{[]string{"data", "admin"}, true}, ListenFlags{},
+			LogFlags{"debug", "auto"},
 		}},
 		"flags": {vars, strings.Fields("--data-dir=/flag --toolsets=data --read-only=false --log-level=warn"), Config{
-			ProjectFlags{"/flag", "default"}, ToolFlags{[]string{"data"}, false}, LogFlags{"warn", "auto"},
+			ProjectFlags{"/flag", "default"}, ToolFlags{[]string{"data"}, false}, ListenFlags{},
+			LogFlags{"warn", "auto"},
 		}},
 		"an empty variable is not set": {env("RUN402_LOCAL_PROJECT= RUN402_READ_ONLY= RUN402_LOG="), nil, Config{
-			ProjectFlags{LocalProject: "default"}, ToolFlags{}, LogFlags{"info", "auto"},
+			ProjectFlags{LocalProject: "default"}, ToolFlags{}, ListenFlags{}, LogFlags{"info", "auto"},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,10 +51,7 @@ func TestFlagsComeBeforeVariablesAndThoseBeforeDefaults(t *testing.T) {
 }
 
 func TestHelpNamesTheVariables(t *testing.T) {
-	var c struct {
-		Config
-		HTTPFlags
-	}
+	var c Config
 	var out strings.Builder
 	parser, err := kong.New(&c, append(Options(env("")), kong.Writers(&out, &out), kong.Exit(func(int) {}))...)
 	if err != nil {
@@ -67,11 +66,8 @@ func TestHelpNamesTheVariables(t *testing.T) {
 }
 
 func TestEveryFlagsVariableIsKnown(t *testing.T) {
-	tags := tagged(reflect.TypeOf(struct {
-		Config
-		HTTPFlags
-	}{}))
-	if len(tags) < 7 {
+	tags := tagged(reflect.TypeFor[Config]())
+	if len(tags) < 9 {
 		t.Fatalf("found %v: the walk is broken", tags)
 	}
 	for name := range tags {
@@ -114,18 +110,5 @@ func TestCallers(t *testing.T) {
 		if c, err := s.Callers(auth.Unverified, log)(t.Context()); err != nil || c.Role != want {
 			t.Errorf("role %q, error %v; want %q", c.Role, err, want)
 		}
-	}
-}
-
-func TestGuard(t *testing.T) {
-	vars := env("RUN402_ALLOWED_ORIGINS=https://b.example,https://c.example,")
-	got := HTTPFlags{PublicURL: "https://a.example"}.Guard(vars, ":80")
-	want := auth.GuardConfig{
-		Listen:         ":80",
-		PublicURL:      "https://a.example",
-		AllowedOrigins: []string{"https://b.example", "https://c.example"},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("guard (-want +got):\n%s", diff)
 	}
 }
