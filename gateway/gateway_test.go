@@ -22,6 +22,7 @@ import (
 var shared struct {
 	*gateway.Gateway
 	project gateway.Project
+	dir     string
 }
 
 func TestMain(m *testing.M) {
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) {
 		if err := postgres.MakeDir(dir); err != nil {
 			panic(err)
 		}
+		shared.dir = dir
 		if shared.project, err = gateway.LoadProject(dir); err != nil {
 			panic(err)
 		}
