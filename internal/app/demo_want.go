@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// want checks an answer; the error says what it should have been.
+type want func(context.Context, *demo, answer) error
+
+// all wants each of several things.
+func all(wants ...want) want {
+	return func(ctx context.Context, d *demo, a answer) error {
+		for _, w := range wants {
+			if err := w(ctx, d, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// says wants an answer, no refusal, with these texts in it.
+func says(texts ...string) want {
+	return func(_ context.Context, _ *demo, a answer) error {
+		if a.refused {
+			return fmt.Errorf("it was refused: %s", a.text)
+		}
+		return mentions(a, texts)
+	}
+}
+
+func mentions(a answer, texts []string) error {
+	for _, text := range texts {
+		if !strings.Contains(string(a.text), text) {
+			return fmt.Errorf("the answer should mention %s: %s", text, a.text)
+		}
+	}
+	return nil
+}
+
+// keepsQuiet wants an answer without these texts.
+func keepsQuiet(texts ...string) want {
+	return func(_ context.Context, _ *demo, a answer) error {
+		for _, text := range texts {
+			if strings.Contains(string(a.text), text) {
+				return fmt.Errorf("the answer should not mention %s: %s", text, a.text)
+			}
+		}
+		return nil
+	}
+}
+
+// refuses wants a refusal with this code and these texts.
+func refuses(code string, texts ...string) want {
+	return func(_ context.Context, _ *demo, a answer) error {
+		var refusal struct{ Error struct{ Code string } }
+		if !a.refused || json.Unmarshal(a.text, &refusal) != nil || refusal.Error.Code != code {
+			return fmt.Errorf("it should be refused with code %s: %s", code, a.text)
+		}
+		return mentions(a, texts)
+	}
+}
+
+// touches wants a write that touched so many rows.
+func touches(n int64) want {
+	return func(_ context.Context, _ *demo, a answer) error {
+		var got struct{ Affected *int64 }
+		if a.refused || json.Unmarshal(a.text, &got) != nil || got.Affected == nil || *got.Affected != n {
+			return fmt.Errorf("it should touch %d rows: %s", n, a.text)
+		}
+		return nil
+	}
+}
+
+// counts wants as many tickets as really meet a condition, and at least one.
+func counts(condition string) want {
+	return func(ctx context.Context, d *demo, a answer) error {
+		var got struct{ Count *int64 }
+		var real struct{ N int64 }
+		if err := d.truth(ctx, "select count(*)::int as n from tickets where "+condition, &real); err != nil {
+			return err
+		}
+		if a.refused || json.Unmarshal(a.text, &got) != nil || got.Count == nil || *got.Count != real.N || real.N < 1 {
+			return fmt.Errorf("it should count %d tickets: %s", real.N, a.text)
+		}
+		return nil
+	}
+}
+
+// holds wants a condition to be true in the database now.
+func holds(condition string) want {
+	return func(ctx context.Context, d *demo, _ answer) error {
+		var real struct{ Holds bool }
+		if err := d.truth(ctx, "select ("+condition+") as holds", &real); err != nil {
+			return err
+		}
+		if !real.Holds {
+			return fmt.Errorf("it should hold then that %s", condition)
+		}
+		return nil
+	}
+}
