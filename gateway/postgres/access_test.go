@@ -44,6 +44,10 @@ func TestOnlyTheLoginsMayLogIn(t *testing.T) {
 	connect(t, second, "ana")
 	refused(second, "eve")
 
+	killPostgreSQL(t, assertRuns(t, dir))
+	connect(t, first, "ana") // restarts it
+	connect(t, second, "ben")
+
 	closeServer(t, first)
 	closeServer(t, second)
 	third := pgtest.Open(t, dir, "ben") // starts afresh

@@ -75,8 +75,8 @@ type postmaster struct {
 	status  string
 }
 
-// readPostmaster reads postmaster.pid, whose lines are the process id, the data directory, the start time, the port, the
-// socket directory, the address, the shared memory and the status. One not yet wholly written has fewer.
+// readPostmaster reads postmaster.pid, whose lines are the process id, the data directory, the start time, the port,
+// the socket directory, the address, the shared memory and the status. One not yet wholly written has fewer.
 func (c *cluster) readPostmaster() postmaster {
 	text, err := os.ReadFile(c.pidPath())
 	if err != nil {
@@ -147,7 +147,7 @@ func (c *cluster) ensure(ctx context.Context) (string, error) {
 // admit adds our logins to those of a PostgreSQL that another program started. The postmaster reloads before it accepts
 // its next connection.
 func (c *cluster) admit(pm postmaster) error {
-	added, err := c.addIdent()
+	added, err := c.addLogins()
 	if err == nil && added {
 		err = c.signal(pm, sigReload)
 	}
@@ -171,7 +171,11 @@ func (c *cluster) launch(ctx context.Context) error {
 	} else if err := c.checkOwner(); err != nil {
 		return err
 	}
-	if err := c.writeAccess(); err != nil {
+	err = writeFile(c.account, c.hbaPath(), hbaText)
+	if err == nil {
+		_, err = c.addLogins()
+	}
+	if err != nil {
 		return explain("write who may log in", err)
 	}
 	if err := makeSocketDir(c.account, c.sockets); err != nil {
@@ -236,8 +240,8 @@ func (c *cluster) stop(ctx context.Context) error {
 	return nil
 }
 
-// signal sends a signal to a postmaster. The handle is taken before it is seen to answer, so it is no other process that
-// got the same id since.
+// signal sends a signal to a postmaster. The handle is taken before it is seen to answer, so it is no other process
+// that got the same id since.
 func (c *cluster) signal(pm postmaster, sig os.Signal) error {
 	process, err := os.FindProcess(pm.pid)
 	if err != nil {

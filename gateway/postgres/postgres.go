@@ -1,9 +1,9 @@
 // Package postgres finds, starts, shares and stops the private PostgreSQL of a local project.
 //
-// Open gives a program its share in the one PostgreSQL of a data directory: it joins the one that runs or starts it, and
-// makes the database first when there is none. Close gives the share back, and the last one out stops PostgreSQL. A
-// program that is killed leaves PostgreSQL usable for the next Open; a PostgreSQL that is killed is started again by the
-// next connection.
+// Open gives a program its share in the one PostgreSQL of a data directory: it joins the one that runs or starts it,
+// and makes the database first when there is none. Close gives the share back, and the last one out stops PostgreSQL.
+// A program that is killed leaves PostgreSQL usable for the next Open; a PostgreSQL that is killed is started again by
+// the next connection.
 //
 // Two lock files keep programs from each other's way, so that nothing is ever guessed from a process id: start.lock is
 // held exclusively around every start and stop, use.lock is held shared for as long as a Server is open. A shared lock
@@ -16,6 +16,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -118,7 +119,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, explain("wait for another program that is starting or stopping PostgreSQL", err)
 	}
 	defer unlock()
-	if s.use, err = lockFile(ctx, s.useLock(), shared); err != nil {
+	if err := s.share(ctx); err != nil {
 		return nil, explain("open", err)
 	}
 	sockets, err := cluster.ensure(ctx)
@@ -132,6 +133,23 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	s.sockets.Store(&sockets)
 	go s.tendLog()
 	return s, nil
+}
+
+// share takes a share, with start.lock held. The first one in forgets the logins of those who had one before.
+func (s *Server) share(ctx context.Context) error {
+	first, err := tryLockFile(s.useLock(), exclusive)
+	if err != nil {
+		return err
+	}
+	if first != nil {
+		err = s.cluster.forgetLogins()
+		first.unlock()
+	}
+	if err != nil {
+		return err
+	}
+	s.use, err = lockFile(ctx, s.useLock(), shared)
+	return err
 }
 
 // ConnConfig returns what connects as a database role, which must be Superuser or one of Config.Logins, over the unix
@@ -223,9 +241,11 @@ func (s *Server) Close(ctx context.Context) error {
 
 	s.use.unlock()
 	unlock, err := s.start.lock(ctx)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return nil // who holds the lock for so long is starting PostgreSQL, so it is theirs to stop, or stopping it
+	}
 	if err != nil {
-		// Whoever holds the lock for so long is starting PostgreSQL, so it is theirs to stop, or stopping it.
-		return nil //nolint:nilerr // see above
+		return explain("close", err)
 	}
 	defer unlock()
 	return s.leave(ctx)

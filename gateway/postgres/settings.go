@@ -1,18 +1,20 @@
 package postgres
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
-
-	"time"
 )
 
 // settings are PostgreSQL's, given on its command line, where neither a file nor ALTER SYSTEM overrides them.
@@ -76,7 +78,7 @@ local all all peer map=` + identMap + "\n"
 
 const identMap = "run402"
 
-// identLines map our OS user to the database roles that it may log in as, one line each.
+// identLines map our OS user to the database roles that it may log in as, one line of pg_ident.conf each.
 func identLines(logins []string) ([]string, error) {
 	us, err := user.Current()
 	if err != nil {
@@ -90,37 +92,44 @@ func identLines(logins []string) ([]string, error) {
 		}
 		lines = append(lines, strings.Join([]string{identMap, quote(us.Username), quote(login)}, " "))
 	}
-	slices.Sort(lines)
-	return slices.Compact(lines), nil
+	return lines, nil
 }
 
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-// writeAccess writes who may log in, for a PostgreSQL about to start.
-func (c *cluster) writeAccess() error {
-	if err := writeFile(c.account, filepath.Join(c.data, "pg_hba.conf"), hbaText); err != nil {
-		return err
+func (c *cluster) hbaPath() string   { return filepath.Join(c.data, "pg_hba.conf") }
+func (c *cluster) identPath() string { return filepath.Join(c.data, "pg_ident.conf") }
+
+// forgetLogins begins the list of those who may log in anew.
+func (c *cluster) forgetLogins() error {
+	err := os.Remove(c.identPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return c.writeIdent(c.ident)
+	return err
 }
 
-func (c *cluster) writeIdent(lines []string) error {
-	return writeFile(c.account, filepath.Join(c.data, "pg_ident.conf"), strings.Join(lines, "\n")+"\n")
-}
-
-// addIdent lets our logins in, too, at a PostgreSQL that another program started. It reports whether that was news.
-func (c *cluster) addIdent() (bool, error) {
-	text, err := os.ReadFile(filepath.Join(c.data, "pg_ident.conf"))
-	if err != nil {
+// addLogins adds our logins to those of the programs that we share the database with. It reports whether that was news.
+func (c *cluster) addLogins() (bool, error) {
+	text, err := os.ReadFile(c.identPath())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	lines := append(strings.Split(strings.TrimSpace(string(text)), "\n"), c.ident...)
-	slices.Sort(lines)
-	lines = slices.Compact(lines)
-	if strings.Join(lines, "\n") == strings.TrimSpace(string(text)) {
+	known := make(map[string]bool)
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, identMap+" ") { // initdb's file is all comment
+			known[line] = true
+		}
+	}
+	before := len(known)
+	for _, line := range c.ident {
+		known[line] = true
+	}
+	if len(known) == before {
 		return false, nil
 	}
-	return true, c.writeIdent(lines)
+	lines := slices.Sorted(maps.Keys(known))
+	return true, writeFile(c.account, c.identPath(), strings.Join(lines, "\n")+"\n")
 }
 
 // baseConnConfig returns what every connection has in common. Each setting that libpq's environment could give is given

@@ -49,7 +49,7 @@ func Config(dir string, logins ...string) postgres.Config {
 // whom PostgreSQL runs when the test runs as root.
 func Dir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "pg")
+	dir, err := os.MkdirTemp("", "pg") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
