@@ -24,6 +24,22 @@ type answer struct {
 	object bool // the first row alone, without brackets: single objects and functions that return one value
 }
 
+// newAnswer returns an answer with a buffer that is to be given back with recycle.
+func (h *Handler) newAnswer(req *request) *answer {
+	a := &answer{w: req.w, r: req.http, media: req.media, most: h.opts.MaxAnswer}
+	if buf, ok := h.buffers.Get().(*[]byte); ok {
+		a.buf = (*buf)[:0]
+	}
+	return a
+}
+
+// recycle keeps the buffer for the next answer unless it grew large. http.ResponseWriter may not retain what it was given.
+func (h *Handler) recycle(a *answer) {
+	if buf := a.buf; cap(buf) <= streamAfter {
+		h.buffers.Put(&buf)
+	}
+}
+
 // reset forgets what was read, for a retry.
 func (a *answer) reset() { a.buf, a.rows = a.buf[:0], 0 }
 

@@ -38,14 +38,11 @@ const (
 // requests about 0.1 ms). It runs after the answer to a write or a call, whose code may have left more than parameters.
 // The last statement counts what SQL prepared: such a statement could stand in for one of ours.
 const resetSession = `set session authorization default; reset all; close all; unlisten *; discard temp; ` +
-	`discard sequences; select pg_advisory_unlock_all(); select count(*) from pg_prepared_statements where from_sql`
+	`discard sequences; select count(*), pg_advisory_unlock_all() from pg_prepared_statements where from_sql`
 
 // run sends a batch and hands its rows to b.read. It returns without error only after the transaction was committed.
 func (h *Handler) run(r *http.Request, s Session, b batch) error {
-	ctx, cancel := context.WithCancel(r.Context())
-	if s.StatementTimeout > 0 {
-		ctx, cancel = context.WithTimeout(r.Context(), s.StatementTimeout+2*time.Second)
-	}
+	ctx, cancel := h.context(r, s)
 	defer cancel()
 	conn, err := s.Pool.Acquire(ctx)
 	if err != nil {
@@ -67,6 +64,14 @@ func (h *Handler) run(r *http.Request, s Session, b batch) error {
 	return err
 }
 
+// context bounds a batch a little more generously than PostgreSQL does, whose answer is the better one.
+func (h *Handler) context(r *http.Request, s Session) (context.Context, context.CancelFunc) {
+	if s.StatementTimeout > 0 {
+		return context.WithTimeout(r.Context(), s.StatementTimeout+2*time.Second)
+	}
+	return context.WithCancel(r.Context())
+}
+
 func (h *Handler) settings(r *http.Request, s Session, readOnly bool) statement {
 	access := "off"
 	if readOnly {
@@ -77,7 +82,7 @@ func (h *Handler) settings(r *http.Request, s Session, readOnly bool) statement 
 		claims = "{}"
 	}
 	return statement{setSettings, [][]byte{
-		[]byte(h.searchPath), []byte(claims), []byte(r.Method), []byte(r.URL.Path),
+		h.searchPath, []byte(claims), []byte(r.Method), []byte(r.URL.Path),
 		millis(s.StatementTimeout), millis(s.LockTimeout), []byte(access),
 	}}
 }

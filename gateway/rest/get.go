@@ -45,21 +45,23 @@ func (h *Handler) parse(w http.ResponseWriter, r *http.Request, name string, cal
 // get answers GET and HEAD of a table or view.
 func (h *Handler) get(req *request) error {
 	req.prefer.drop("resolution", "missing", "return", "max-affected")
-	return h.rows(req, read(req.on, req.query, req.media), count(req.on, req.query), batch{readOnly: true})
+	return h.rows(req, read(req.on, req.query, req.media), func() statement { return count(req.on, req.query) })
 }
 
-// rows runs a statement that returns rows of the request's target and answers them, with the total if it was asked for.
+// rows runs a statement that reads rows of the request's target and answers them, with the total if it was asked for.
 // The count is a statement of its own in the same transaction, so a concurrent write may come between the two.
-func (h *Handler) rows(req *request, rows, count statement, b batch) error {
+func (h *Handler) rows(req *request, rows statement, count func() statement) error {
 	counted := req.prefer.count != ""
 	var total *int64
 	a := h.newAnswer(req)
+	defer h.recycle(a)
 	a.object = req.media.single
 	if !a.object {
 		a.head = func() { h.headRows(req, a.expected(req.query, total), total, true) }
 	}
+	b := batch{readOnly: true}
 	if counted {
-		b.statements = append(b.statements, count)
+		b.statements = append(b.statements, count())
 	}
 	b.statements = append(b.statements, rows)
 	b.read = func(i int, res *pgconn.ResultReader) error {
@@ -124,10 +126,6 @@ func (a *answer) expected(q *query, total *int64) int64 {
 		n = *q.limit
 	}
 	return n
-}
-
-func (h *Handler) newAnswer(req *request) *answer {
-	return &answer{w: req.w, r: req.http, media: req.media, most: h.opts.MaxAnswer}
 }
 
 func outOfRange(offset, total int64) *Error {

@@ -47,17 +47,17 @@ func (c *invocation) readArgs(limit int64, read bool) error {
 
 // statement builds the call. Its rows are the JSON to answer.
 func (c *invocation) statement() statement {
-	var b builder
+	b := newBuilder()
 	t := table{name: c.on.name}
 	guards := c.guards()
 	switch {
 	case c.fn.Void:
 		b.add("select null::json from ")
-		c.from(&b)
+		c.from(b)
 		return b.statement()
 	case len(guards) > 0:
 		b.add("with w as materialized (")
-		c.values(&b, t)
+		c.values(b, t)
 		b.add(") ")
 		if c.fn.Composite {
 			b.toJSON(c.media)
@@ -70,10 +70,10 @@ func (c *invocation) statement() statement {
 		}
 	case c.fn.Composite:
 		b.toJSON(c.media)
-		c.values(&b, t)
+		c.values(b, t)
 		b.add(") q")
 	default:
-		c.values(&b, t)
+		c.values(b, t)
 	}
 	return b.statement()
 }
@@ -97,9 +97,9 @@ func (c *invocation) values(b *builder, t table) {
 
 // count builds the statement that counts all rows which the filters let through.
 func (c *invocation) count() statement {
-	var b builder
+	b := newBuilder()
 	b.add("select count(*) from ")
-	c.from(&b)
+	c.from(b)
 	b.where(table{name: c.on.name}, &c.query.where)
 	return b.statement()
 }

@@ -15,7 +15,7 @@ const bodyName = "pgrst_body"
 // and the answer is made inside the same statement. RETURNING names only the columns that the answer needs: a role may
 // write without being allowed to read.
 func (m *mutation) statement() (st statement, withRows bool) {
-	var b builder
+	b := newBuilder()
 	withRows = m.prefer.ret == "representation"
 	guards := m.guards()
 	switch {
@@ -25,9 +25,9 @@ func (m *mutation) statement() (st statement, withRows bool) {
 		b.add(") q where false")
 	case withRows:
 		b.add("with w as (")
-		m.dml(&b)
+		m.dml(b)
 		b.add(" returning ")
-		m.returning(&b)
+		m.returning(b)
 		b.add(") ")
 		b.toJSON(m.media)
 		b.add("select ")
@@ -38,16 +38,16 @@ func (m *mutation) statement() (st statement, withRows bool) {
 		b.orderBy(m.on, m.query.order)
 		b.add(") q")
 	case m.located():
-		m.dml(&b)
+		m.dml(b)
 		b.add(" returning ")
 		b.idents(m.key)
 	case m.counted():
 		b.add("with w as (")
-		m.dml(&b)
+		m.dml(b)
 		b.add(" returning 1) select count(*) from w")
 		b.guards(m.nonce, guards)
 	default:
-		m.dml(&b)
+		m.dml(b)
 	}
 	return b.statement(), withRows
 }

@@ -108,6 +108,7 @@ func (h *Handler) root(w http.ResponseWriter, r *http.Request, s Session) error 
 	}
 	commonHeaders(w, req.prefer)
 	a := h.newAnswer(req)
+	defer h.recycle(a)
 	a.object = true
 	doc, err := json.Marshal(c.document(r))
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -41,8 +42,9 @@ type Session struct {
 // Handler serves one schema. It holds no state of a request and may be shared.
 type Handler struct {
 	opts       Options
-	searchPath string
-	nonce      string // see guard
+	searchPath []byte
+	nonce      string    // see guard
+	buffers    sync.Pool // of *[]byte, for answers
 }
 
 // New returns a Handler for opts.Schema.
@@ -59,7 +61,7 @@ func New(opts Options) *Handler {
 	// Temporary tables come last: they must not stand in for the project's.
 	var b builder
 	b.idents(append(append([]string{opts.Schema}, opts.SearchPath...), "pg_temp"))
-	return &Handler{opts: opts, searchPath: string(b.sql), nonce: rand.Text()}
+	return &Handler{opts: opts, searchPath: b.sql, nonce: rand.Text()}
 }
 
 // Serve answers one request. The tail is the unescaped path below the mount point: "" for the OpenAPI document, "items"

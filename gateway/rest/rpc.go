@@ -65,7 +65,7 @@ func (h *Handler) call(req *request) error {
 	}
 	req.prefer.drop("resolution", "missing", "return")
 	if !c.fn.Volatile && c.fn.Set {
-		return h.rows(req, c.statement(), c.count(), batch{readOnly: true})
+		return h.rows(req, c.statement(), c.count)
 	}
 	return h.callOnce(c)
 }
@@ -73,6 +73,7 @@ func (h *Handler) call(req *request) error {
 // callOnce runs a function that may write, or returns one value, and answers it after the transaction was committed.
 func (h *Handler) callOnce(c *invocation) error {
 	a := h.newAnswer(c.request)
+	defer h.recycle(a)
 	a.object = !c.fn.Set || c.media.single
 	err := h.run(c.http, c.as, batch{
 		readOnly:   !c.fn.Volatile,

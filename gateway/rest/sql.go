@@ -19,6 +19,8 @@ type builder struct {
 	args [][]byte
 }
 
+func newBuilder() *builder { return &builder{sql: make([]byte, 0, 512)} }
+
 func (b *builder) statement() statement { return statement{string(b.sql), b.args} }
 
 func (b *builder) add(parts ...string) {
@@ -203,7 +205,7 @@ func (b *builder) toJSON(m media) {
 
 // read builds the statement of GET, and with count the one that counts all rows which the filters let through.
 func read(t table, q *query, m media) statement {
-	var b builder
+	b := newBuilder()
 	b.toJSON(m)
 	b.add("select ")
 	b.items(t, q.columns)
@@ -217,7 +219,7 @@ func read(t table, q *query, m media) statement {
 }
 
 func count(t table, q *query) statement {
-	var b builder
+	b := newBuilder()
 	b.add("select count(*) from ")
 	b.table(t)
 	b.where(t, &q.where)

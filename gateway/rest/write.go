@@ -88,6 +88,7 @@ func (h *Handler) mutate(m *mutation) error {
 	req := m.request
 	st, withRows := m.statement()
 	a := h.newAnswer(req)
+	defer h.recycle(a)
 	a.object = req.media.single
 	var affected int64
 	var location string
