@@ -97,14 +97,17 @@ func TokenError(err error) (status int, e wire.Error) {
 	return http.StatusUnauthorized, e
 }
 
-// WriteError answers with the Run402 envelope (contract section 11). It fills in Error, the lower case of Code, and
-// TraceID when that is empty; the rest is the caller's.
+// WriteError answers with the Run402 envelope (contract section 11). It fills in Error, the lower case of Code, and,
+// when they are empty, TraceID and the RequestID that the answer's header has; the rest is the caller's.
 func WriteError(w http.ResponseWriter, status int, e wire.Error) {
 	e.Error = strings.ToLower(e.Code)
 	if e.TraceID == "" {
 		e.TraceID = NewTraceID()
 	}
 	h := w.Header()
+	if e.RequestID == "" {
+		e.RequestID = h.Get(requestIDHeader)
+	}
 	for _, of := range []string{"Content-Length", "Content-Encoding", "Content-Range", "Etag", "Last-Modified"} {
 		h.Del(of) // they spoke of the answer that this one replaces
 	}
@@ -127,8 +130,10 @@ func WriteError(w http.ResponseWriter, status int, e wire.Error) {
 }
 
 // NewTraceID returns a fresh opaque id that ties an answer to its log line.
-func NewTraceID() string {
+func NewTraceID() string { return "trc_" + randomHex() }
+
+func randomHex() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
-	return "trc_" + hex.EncodeToString(b[:])
+	return hex.EncodeToString(b[:])
 }
