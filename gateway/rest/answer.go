@@ -19,7 +19,7 @@ type answer struct {
 	buf    []byte
 	rows   int64
 	most   int64  // bytes that may be buffered
-	head   func() // sets status and headers of a body that begins before its end is known; nil buffers all
+	head   func() // sends status and headers of a body that begins before its end is known; nil buffers all
 	begun  bool
 	object bool // the first row alone, without brackets: single objects and functions that return one value
 }
@@ -33,7 +33,7 @@ func (h *Handler) newAnswer(req *request) *answer {
 	return a
 }
 
-// recycle keeps the buffer for the next answer unless it grew large. http.ResponseWriter may not retain what it was given.
+// recycle keeps the buffer for the next answer unless it grew large. A ResponseWriter may not retain what it is given.
 func (h *Handler) recycle(a *answer) {
 	if buf := a.buf; cap(buf) <= streamAfter {
 		h.buffers.Put(&buf)
@@ -80,7 +80,7 @@ func (a *answer) row(json []byte) error {
 		return err
 	}
 	if int64(len(a.buf)) > a.most {
-		return &Error{Status: http.StatusRequestEntityTooLarge, Code: "PGRST003",
+		return &Error{Status: http.StatusRequestEntityTooLarge, Code: "54000",
 			Message: fmt.Sprintf("the answer is larger than %d bytes", a.most),
 			Hint:    "Ask for fewer rows or columns, or write with return=minimal."}
 	}

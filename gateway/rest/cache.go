@@ -63,8 +63,8 @@ func (c *cache) drop(sql string) {
 	delete(c.known, sql)
 }
 
-// deallocate sends for the names that are to go, and deallocated reads that they are gone. Closing a statement that does
-// not exist is no error in PostgreSQL.
+// deallocate sends for the names that are to go, and deallocated reads that they are gone. Closing a statement that
+// does not exist is no error in PostgreSQL.
 func (c *cache) deallocate(p *pgconn.Pipeline) {
 	for _, name := range c.old {
 		p.SendDeallocate(name)

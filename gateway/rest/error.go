@@ -64,17 +64,17 @@ func asError(err error, role string) *Error {
 	if errors.As(err, &own) {
 		return own
 	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return &Error{Status: http.StatusGatewayTimeout, Code: "57014",
+			Message: "the request took too long and was cancelled",
+			Hint:    "Whether a write took place is unknown; a read should ask for fewer rows or filter by an index."}
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return &Error{
 			Status: HTTPStatus(pg.Code, role), Code: pg.Code,
 			Message: pg.Message, Details: pg.Detail, Hint: pg.Hint,
 		}
-	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return &Error{Status: http.StatusGatewayTimeout, Code: "57014",
-			Message: "the request took too long and was cancelled",
-			Hint:    "Ask for fewer rows, or filter by an indexed column."}
 	}
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) || pgconn.SafeToRetry(err) {
@@ -121,8 +121,7 @@ var (
 		"42P01": http.StatusNotFound, "42883": http.StatusNotFound,
 		"42P17": http.StatusInternalServerError,
 		"53400": http.StatusInternalServerError,
-		"57014": http.StatusGatewayTimeout, // ours: a statement that hit its time limit
-		"55P03": http.StatusServiceUnavailable,
+		"57P01": http.StatusServiceUnavailable, // PostgreSQL is being stopped
 		"P0001": http.StatusBadRequest,
 	}
 	byClass = map[string]int{

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -21,13 +22,14 @@ type batch struct {
 	read func(i int, rows *pgconn.ResultReader) error
 }
 
-// Every batch begins with two statements of ours. The first undoes what an earlier request may have left in the session:
-// any function that a view, a policy or a trigger calls can set a parameter for good. The second holds the session's
-// settings, for this transaction alone. A transaction that is read-only from its first query on stays so: PostgreSQL
-// refuses both "set transaction read write" and set_config in it, so nothing that a GET calls can write.
+// Every batch begins with two statements of ours. The first undoes what an earlier request may have left in the
+// session: any function that a view, a policy or a trigger calls can set a parameter for good. The second holds the
+// session's settings, for this transaction alone. A transaction that is read-only from its first query on stays so:
+// PostgreSQL refuses both "set transaction read write" and set_config in it, so nothing that a GET calls can write.
 const (
 	resetSettings = `reset all`
-	setSettings   = `select pg_advisory_unlock_all(), set_config('role', 'none', true), set_config('search_path', $1, true),` +
+	setSettings   = `select pg_advisory_unlock_all(), set_config('role', 'none', true),` +
+		` set_config('search_path', $1, true),` +
 		` set_config('request.jwt.claims', $2, true), set_config('request.method', $3, true),` +
 		` set_config('request.path', $4, true), set_config('statement_timeout', $5, true),` +
 		` set_config('lock_timeout', $6, true), set_config('idle_in_transaction_session_timeout', '10s', true),` +
@@ -60,6 +62,9 @@ func (h *Handler) run(r *http.Request, s Session, b batch) error {
 		go h.clean(conn)
 	} else {
 		conn.Release()
+	}
+	if err != nil && (r.Context().Err() != nil || errors.Is(ctx.Err(), context.DeadlineExceeded)) {
+		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err) // rather than how the connection took it
 	}
 	return err
 }

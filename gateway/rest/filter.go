@@ -20,8 +20,8 @@ var isWords = map[string]string{
 	"null": "null", "not_null": "not null", "true": "true", "false": "false", "unknown": "unknown",
 }
 
-const expectOperator = `"not" or operator (eq, neq, gt, gte, lt, lte, like, ilike, match, imatch, in, is, isdistinct, ` +
-	`cs, cd, ov, sl, sr, nxr, nxl, adj)`
+const expectOperator = `"not" or operator (eq, neq, gt, gte, lt, lte, like, ilike, match, imatch, in, is, ` +
+	`isdistinct, cs, cd, ov, sl, sr, nxr, nxl, adj)`
 
 // startsWithOperator tells a filter from an argument of a function called by GET.
 func startsWithOperator(s string) bool {
@@ -35,8 +35,8 @@ func isFullText(op string) bool {
 	return op == "fts" || op == "plfts" || op == "phfts" || op == "wfts"
 }
 
-// operation reads "not.op.value" on a column. Inside of or/and a value ends at a comma or a parenthesis; elsewhere it is
-// everything after the operator, however it looks.
+// operation reads "not.op.value" on a column. Inside of or/and a value ends at a comma or a parenthesis; elsewhere it
+// is everything after the operator, however it looks.
 func (p *parser) operation(column string, inside bool) (cond, error) {
 	c := cond{column: column, not: p.accept("not.")}
 	start := p.at

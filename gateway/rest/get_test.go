@@ -196,6 +196,8 @@ func TestNamesThatDoNotExist(t *testing.T) {
 		{name: "columns are listed", who: "ana", path: "parts?select=nam", status: 400, want: `…The columns are id, name"`},
 		{name: "closed column is not a hint", who: "ana", path: "parts?select=secrets", status: 400, want: `…"hint":null`},
 		{name: "column of a closed table", who: "ana", path: "dark?select=secrets", status: 403, want: `…"hint":null`},
+		{name: "type of a closed table's column", who: "ana", path: "dark?id=eq.abc", status: 403, want: `…"42501"`},
+		{name: "operator on a closed table's column", who: "ana", path: "dark?id=like.abc", status: 403, want: `…"42501"`},
 		{name: "written column", who: "ana", method: "POST", path: "items", body: `{"titel":"x"}`, status: 400,
 			want: `…Could not find the 'titel' column of 'items' in the schema cache`},
 		{name: "updated column", who: "ana", method: "PATCH", path: "items?id=eq.1", body: `{"titel":"x"}`, status: 400, want: `…"PGRST204"`},

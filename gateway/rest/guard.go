@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A guard is a condition on the number of rows that a write touched; when it holds, the statement fails and the write is
-// undone. SQL has no "raise": the guard casts a telling text to integer, which PostgreSQL quotes in its error. A nonce
-// keeps data that looks like such a text from being taken for one.
+// A guard is a condition on the number of rows that a write touched; when it holds, the statement fails and the write
+// is undone. SQL has no "raise": the guard casts a telling text to integer, which PostgreSQL quotes in its error. A
+// nonce keeps data that looks like such a text from being taken for one.
 type guard struct {
 	name  string // "max", "one" or "key"
 	when  string // the comparison of the count with limit

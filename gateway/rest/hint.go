@@ -12,29 +12,38 @@ import (
 // catalog is what the role of a request may see of a target and its neighbours. It is asked for on the error path only.
 type catalog struct {
 	Exists  bool     `json:"exists"`
-	Tables  []string `json:"tables"`  // in the schema, that the role may use
+	Tables  []string `json:"tables"`  // in the schema, that the role may use; only when the target does not exist
 	Columns []string `json:"columns"` // of the target, that the role may read or write
 }
 
 const catalogQuery = `select json_build_object(
 'exists', exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
 	where n.nspname = $1 and c.relname = $2 and c.relkind in ('r', 'v', 'm', 'f', 'p')),
-'tables', (select coalesce(json_agg(c.relname order by c.relname), '[]')
+'tables', case when not exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+	where n.nspname = $1 and c.relname = $2) then (select coalesce(json_agg(c.relname order by c.relname), '[]')
 	from pg_class c join pg_namespace n on n.oid = c.relnamespace
 	where n.nspname = $1 and c.relkind in ('r', 'v', 'm', 'f', 'p') and not c.relispartition
 	and has_schema_privilege(n.oid, 'usage')
-	and (has_any_column_privilege(c.oid, 'select, insert, update') or has_table_privilege(c.oid, 'delete'))),
+	and (has_any_column_privilege(c.oid, 'select, insert, update') or has_table_privilege(c.oid, 'delete'))) end,
 'columns', (select coalesce(json_agg(a.attname order by a.attnum), '[]')
 	from pg_class c join pg_namespace n on n.oid = c.relnamespace
 	join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 	where n.nspname = $1 and c.relname = $2 and has_schema_privilege(n.oid, 'usage')
-	and has_column_privilege(c.oid, a.attnum, 'select, insert, update')))`
+	and (has_table_privilege(c.oid, 'delete')
+		or has_column_privilege(c.oid, a.attnum, 'select, insert, update'))))`
 
 // explain turns PostgreSQL's "no such table" and "no such column" into an answer that names what the role could have
-// meant, and nothing that it may not see: PostgreSQL's own hint would name columns of tables that are closed to the role.
+// meant, and nothing that it may not see. PostgreSQL resolves names and types before it looks at privileges, so its
+// errors and hints would tell the columns, and their types, of tables that are closed to the role.
 func (h *Handler) explain(req *request, err error) error {
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || pg.Code != "42P01" && pg.Code != "42703" && pg.Code != "42704" && pg.Code != "42P10" {
+	if !errors.As(err, &pg) || pg.Code == "42501" {
+		return err
+	}
+	if class := pg.Code[:min(2, len(pg.Code))]; class != "42" && class != "22" {
+		return err
+	}
+	if pg.InternalQuery != "" || strings.Contains(pg.Where, "function ") { // not of our statement
 		return err
 	}
 	var c catalog

@@ -56,14 +56,17 @@ select json_build_object(
 'description', coalesce((select obj_description(n.oid, 'pg_namespace') from pg_namespace n where n.nspname = $1), ''),
 'tables', (select coalesce(json_agg(json_build_object('name', u.relname,
 	'comment', coalesce(obj_description(u.oid, 'pg_class'), ''),
-	'select', u.sel, 'insert', u.ins and u.can & 8 > 0, 'update', u.upd and u.can & 4 > 0, 'delete', u.del and u.can & 16 > 0,
+	'select', u.sel, 'insert', u.ins and u.can & 8 > 0,
+	'update', u.upd and u.can & 4 > 0, 'delete', u.del and u.can & 16 > 0,
 	'columns', (select coalesce(json_agg(json_build_object('name', a.attname,
 		'comment', coalesce(col_description(a.attrelid, a.attnum), ''), 'type', format_type(a.atttypid, null),
 		'default', pg_get_expr(d.adbin, d.adrelid),
-		'max_length', case when a.atttypid in ('varchar'::regtype, 'bpchar'::regtype) and a.atttypmod > 4 then a.atttypmod - 4 end,
+		'max_length', case when a.atttypid in ('varchar'::regtype, 'bpchar'::regtype) and a.atttypmod > 4
+			then a.atttypmod - 4 end,
 		'enum', (select json_agg(e.enumlabel order by e.enumsortorder) from pg_enum e where e.enumtypid = a.atttypid),
 		'not_null', a.attnotnull,
-		'primary', exists (select from pg_index i where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any(i.indkey)),
+		'primary', exists (select from pg_index i
+			where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any(i.indkey)),
 		'ref_table', coalesce(f.relname, ''), 'ref_column', coalesce(f.attname, '')) order by a.attnum), '[]')
 		from pg_attribute a
 		left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum and a.attgenerated = ''
@@ -75,9 +78,9 @@ select json_build_object(
 		and has_column_privilege(a.attrelid, a.attnum, 'select, insert, update'))) order by u.relname), '[]')
 	from usable u where u.sel or u.ins or u.upd or u.del),
 'functions', (select coalesce(json_agg(json_build_object('name', p.proname,
-	'comment', coalesce(obj_description(p.oid, 'pg_proc'), ''), 'volatile', p.provolatile = 'v', 'defaults', p.pronargdefaults,
-	'args', (select coalesce(json_agg(json_build_object('name', coalesce(a.name, ''), 'type', format_type(a.type, null),
-		'variadic', coalesce(a.mode = 'v', false)) order by a.n), '[]')
+	'comment', coalesce(obj_description(p.oid, 'pg_proc'), ''), 'volatile', p.provolatile = 'v',
+	'defaults', p.pronargdefaults, 'args', (select coalesce(json_agg(json_build_object('name', coalesce(a.name, ''),
+		'type', format_type(a.type, null), 'variadic', coalesce(a.mode = 'v', false)) order by a.n), '[]')
 		from unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargnames, p.proargmodes::text[])
 		with ordinality a (type, name, mode, n) where coalesce(a.mode, 'i') in ('i', 'b', 'v')))
 	order by p.proname, p.oid), '[]')

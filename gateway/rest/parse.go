@@ -197,8 +197,8 @@ func (p *parser) item() (it item, err error) {
 }
 
 // typeName reads the type of a cast. It stands in the statement as it is (quoting "integer" would change its meaning),
-// so nothing but ASCII letters, digits, blanks and "_" may be in it. The reg* types would turn numbers into the names of
-// objects that the role has no business with.
+// so nothing but ASCII letters, digits, blanks and "_" may be in it. The reg* types would turn numbers into the names
+// of objects that the role has no business with.
 func (p *parser) typeName() (string, error) {
 	start := p.at
 	for p.at < len(p.text) && isTypeByte(p.text[p.at]) {

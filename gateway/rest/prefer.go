@@ -88,8 +88,8 @@ func choose(field *string, value string, known ...string) bool {
 	return false
 }
 
-// list names the preferences that will be kept, in the order PostgREST uses. A planned or estimated count is answered by
-// the exact one.
+// list names the preferences that will be kept, in the order PostgREST uses. A planned or estimated count is answered
+// by the exact one.
 func (p *prefer) list() []string {
 	var out []string
 	add := func(key, value string) {
@@ -195,8 +195,8 @@ func mediaOf(kind string, params map[string]string) (media, bool) {
 	return media{}, false
 }
 
-// parseRange reads "Range: 0-9" into offset and limit, unless the query string has its own. Anything else is ignored, as
-// RFC 9110 has it for ranges that are not understood.
+// parseRange reads "Range: 0-9" into offset and limit, unless the query string has its own. Anything else is ignored,
+// as RFC 9110 has it for ranges that are not understood.
 func (q *query) parseRange(text string) error {
 	low, high, found := strings.Cut(strings.TrimPrefix(strings.TrimSpace(text), "items="), "-")
 	first, err := strconv.ParseInt(low, 10, 64)

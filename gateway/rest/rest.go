@@ -1,11 +1,11 @@
-// Package rest serves the PostgREST dialect (wire contract, section 2) over PostgreSQL: one HTTP request becomes one SQL
-// statement, PostgreSQL builds the JSON, and Go hands it on without decoding it.
+// Package rest serves the PostgREST dialect (wire contract, section 2) over PostgreSQL: one HTTP request becomes one
+// SQL statement, PostgreSQL builds the JSON, and Go hands it on without decoding it.
 //
 // It is written by hand because no Go library serves this dialect. A request passes through parse.go and filter.go (a
-// small syntax tree), sql.go and mutation.go (a statement with every name quoted and every value a parameter) and exec.go
-// (one pipelined batch, hence one transaction, on a connection that logged in as the caller's role). No schema is cached:
-// PostgreSQL resolves names, so the next request sees a change of the schema. Only when it fails to, hint.go asks the
-// catalog what this role could have meant.
+// small syntax tree), sql.go and mutation.go (a statement with every name quoted and every value a parameter) and
+// exec.go (one pipelined batch, hence one transaction, on a connection that logged in as the caller's role). No schema
+// is cached: PostgreSQL resolves names, so the next request sees a change of the schema. Only when it fails to, hint.go
+// asks the catalog what this role could have meant.
 package rest
 
 import (
@@ -122,5 +122,6 @@ func invalidPath() *Error {
 }
 
 func methodError(method string) *Error {
-	return &Error{Status: http.StatusMethodNotAllowed, Code: "PGRST117", Message: "Unsupported HTTP method: " + clip(method)}
+	return &Error{Status: http.StatusMethodNotAllowed, Code: "PGRST117",
+		Message: "Unsupported HTTP method: " + clip(method)}
 }

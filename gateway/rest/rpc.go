@@ -29,7 +29,8 @@ type argument struct {
 const functionQuery = `select coalesce(json_agg(json_build_object(
 'volatile', p.provolatile = 'v', 'set', p.proretset,
 'composite', t.typtype = 'c' or coalesce(p.proargmodes::text[] && '{t,b,o}', false),
-'void', p.prorettype = 'void'::regtype, 'callable', has_function_privilege(p.oid, 'execute'), 'defaults', p.pronargdefaults,
+'void', p.prorettype = 'void'::regtype, 'callable', has_function_privilege(p.oid, 'execute'),
+'defaults', p.pronargdefaults,
 'args', (select coalesce(json_agg(json_build_object('name', coalesce(a.name, ''), 'type', format_type(a.type, null),
 	'variadic', coalesce(a.mode = 'v', false)) order by a.n), '[]')
 	from unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargnames, p.proargmodes::text[])
@@ -39,14 +40,15 @@ where n.nspname = $1 and p.proname = $2 and p.prokind = 'f'`
 
 const functionNamesQuery = `select coalesce(json_agg(distinct p.proname), '[]')
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-where n.nspname = $1 and p.prokind = 'f' and has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute')`
+where n.nspname = $1 and p.prokind = 'f' and has_schema_privilege(n.oid, 'usage')
+and has_function_privilege(p.oid, 'execute')`
 
 // call answers /rpc/<function>: POST with a JSON object of named arguments, GET with them in the query string.
 func (h *Handler) call(req *request) error {
 	method := req.http.Method
 	read := method == http.MethodGet || method == http.MethodHead
 	if !read && method != http.MethodPost {
-		return &Error{Status: http.StatusMethodNotAllowed, Code: "PGRST101", Message: "Cannot use the " + method + " method on RPC"}
+		return callMethodError(method)
 	}
 	c := &invocation{request: req, nonce: h.nonce}
 	if err := c.readArgs(h.opts.MaxBody, read); err != nil {
@@ -56,8 +58,9 @@ func (h *Handler) call(req *request) error {
 		return err
 	}
 	if c.fn.Volatile && read {
-		return &Error{Status: http.StatusMethodNotAllowed, Code: "PGRST101", Message: "Cannot use the " + method + " method on RPC",
-			Details: "The function is volatile: it may write.", Hint: "Use POST."}
+		err := callMethodError(method)
+		err.Details, err.Hint = "The function is volatile: it may write.", "Use POST."
+		return err
 	}
 	if req.prefer.maxAffected != nil && !c.fn.Set {
 		return &Error{Status: http.StatusBadRequest, Code: "PGRST128",
@@ -68,6 +71,11 @@ func (h *Handler) call(req *request) error {
 		return h.rows(req, c.statement(), c.count)
 	}
 	return h.callOnce(c)
+}
+
+func callMethodError(method string) *Error {
+	return &Error{Status: http.StatusMethodNotAllowed, Code: "PGRST101",
+		Message: "Cannot use the " + method + " method on RPC"}
 }
 
 // callOnce runs a function that may write, or returns one value, and answers it after the transaction was committed.

@@ -230,7 +230,7 @@ func TestBufferedAnswersHaveALimit(t *testing.T) {
 func TestTimeouts(t *testing.T) {
 	s := as("ana")
 	s.StatementTimeout = 50 * time.Millisecond
-	if w := (exchange{path: "slow"}).on(t, s); w.Code != http.StatusGatewayTimeout || !strings.Contains(w.Body.String(), "57014") {
+	if w := (exchange{path: "slow"}).on(t, s); w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "57014") {
 		t.Error(w.Code, w.Body)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

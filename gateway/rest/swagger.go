@@ -2,6 +2,7 @@ package rest
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -118,23 +119,23 @@ func (t *apiTable) path() object {
 	for _, c := range t.Columns {
 		filters = append(filters, "rowFilter."+t.Name+"."+c.Name)
 	}
+	filtersAnd := func(more ...string) []string { return slices.Concat(filters, more) }
 	body := "body." + t.Name
 	o := object{}
 	if t.Select {
 		rows := object{{"200", object{{"description", "OK"}, {"schema", object{
 			{"items", ref("definitions", t.Name)}, {"type", "array"}}}}}, {"206", object{{"description", "Partial Content"}}}}
-		o = append(o, member{"get", verb(rows, append(filters[:len(filters):len(filters)],
-			"select", "order", "range", "rangeUnit", "offset", "limit", "preferCount")...)})
+		o = append(o, member{"get", verb(rows,
+			filtersAnd("select", "order", "range", "rangeUnit", "offset", "limit", "preferCount")...)})
 	}
 	if t.Insert {
 		o = append(o, member{"post", verb(responses("201", "Created"), body, "select", "preferPost")})
 	}
 	if t.Delete {
-		o = append(o, member{"delete", verb(responses("204", "No Content"), append(filters[:len(filters):len(filters)], "preferReturn")...)})
+		o = append(o, member{"delete", verb(responses("204", "No Content"), filtersAnd("preferReturn")...)})
 	}
 	if t.Update {
-		o = append(o, member{"patch", verb(responses("204", "No Content"),
-			append(filters[:len(filters):len(filters)], body, "preferReturn")...)})
+		o = append(o, member{"patch", verb(responses("204", "No Content"), filtersAnd(body, "preferReturn")...)})
 	}
 	return o
 }
@@ -142,7 +143,8 @@ func (t *apiTable) path() object {
 // parameters are those that the verbs of a table refer to.
 func (t *apiTable) parameters() object {
 	o := object{{"body." + t.Name, object{
-		{"name", t.Name}, {"description", t.Name}, {"required", false}, {"in", "body"}, {"schema", ref("definitions", t.Name)}}}}
+		{"name", t.Name}, {"description", t.Name}, {"required", false}, {"in", "body"},
+		{"schema", ref("definitions", t.Name)}}}}
 	for _, c := range t.Columns {
 		o = append(o, member{"rowFilter." + t.Name + "." + c.Name, object{
 			{"name", c.Name}, {"description", text(c.Comment)}, {"required", false}, {"in", "query"}, {"type", "string"}}})
@@ -195,7 +197,8 @@ func (f *apiFunction) path() object {
 		if needed {
 			required = append(required, a.Name)
 		}
-		properties = append(properties, member{a.Name, object{{"format", swaggerFormat(a.Type)}, {"type", text(swaggerType(a.Type))}}})
+		properties = append(properties, member{a.Name, object{
+			{"format", swaggerFormat(a.Type)}, {"type", text(swaggerType(a.Type))}}})
 		query = append(query, object{{"name", a.Name}, {"required", needed}, {"in", "query"}, {"type", "string"},
 			{"format", swaggerFormat(a.Type)}})
 	}

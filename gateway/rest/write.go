@@ -83,7 +83,7 @@ func (h *Handler) primaryKey(req *request) (key []string, err error) {
 	return key, err
 }
 
-// mutate runs a mutation and answers it. Everything is buffered: the answer goes out after the transaction was committed.
+// mutate runs a mutation and answers it. Everything is buffered: the answer goes out after the transaction committed.
 func (h *Handler) mutate(m *mutation) error {
 	req := m.request
 	st, withRows := m.statement()
