@@ -65,8 +65,9 @@ func (c demoCommand) place(lookup config.Lookup) (demoPlace, error) {
 	}
 	if c.Keep {
 		if _, err := os.Lstat(usual.Dir); err == nil {
-			return demoPlace{}, fmt.Errorf("local project %s exists already: use it with --local-project %s, "+
-				"or remove %s to have it made anew", demoProject, demoProject, usual.Dir)
+			return demoPlace{}, fmt.Errorf("local project %s exists already in %s: use it with RUN402_DATA_DIR=%s "+
+				"RUN402_LOCAL_PROJECT=%s, or remove it to have it made anew", demoProject, usual.Dir, filepath.Dir(usual.Dir),
+				demoProject)
 		}
 		return demoPlace{local: usual, root: usual.Dir}, nil
 	}
