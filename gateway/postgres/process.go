@@ -30,7 +30,7 @@ func (c *cluster) spawn(bin Binaries) (*process, error) {
 		return nil, err
 	}
 	args := []string{"-D", c.data}
-	for _, setting := range settings(c.sockets) {
+	for _, setting := range settings(bin.Major, c.sockets) {
 		args = append(args, "-c", setting)
 	}
 	cmd := command(context.Background(), c.cfg.Getenv, c.account, bin.path("postgres"), args...)

@@ -18,8 +18,8 @@ import (
 )
 
 // settings are PostgreSQL's, given on its command line, where neither a file nor ALTER SYSTEM overrides them.
-func settings(socketDir string) []string {
-	return []string{
+func settings(major int, socketDir string) []string {
+	all := []string{
 		// Reached by nobody but this user.
 		"listen_addresses=",
 		"port=5432",
@@ -36,6 +36,7 @@ func settings(socketDir string) []string {
 		"shared_buffers=32MB",
 		"wal_level=minimal",
 		"max_wal_senders=0",
+		"max_logical_replication_workers=0",
 		"min_wal_size=32MB",
 		"max_wal_size=256MB",
 		"jit=off",
@@ -67,6 +68,10 @@ func settings(socketDir string) []string {
 		"timezone=UTC",
 		"cluster_name=functions-mcp",
 	}
+	if major >= 18 {
+		all = append(all, "io_method=sync") // three processes fewer
+	}
+	return all
 }
 
 // logPrefix puts the SQLSTATE into each line, which explainLog and isBusy read.
