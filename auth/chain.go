@@ -11,6 +11,9 @@ import (
 // MaxRequestBody is the longest body of a request to an MCP listener, in bytes: inline assets of 5 MiB fit in, encoded.
 const MaxRequestBody = 8 << 20
 
+// stallTime is how long a client may leave an answer unread.
+const stallTime = 30 * time.Second
+
 // ChainConfig says whom an MCP listener lets in. Guard, Identify, Sessions and Log are needed.
 type ChainConfig struct {
 	Guard       GuardConfig
@@ -73,6 +76,7 @@ func (c *Chain) Calls(next http.Handler, session SessionOf) http.Handler {
 		readMessage(c.cfg.BodyTimeout),
 		dropForeignCancel(session),
 		bindSession(c.cfg.Sessions, session, c.cfg.Limits.Sessions),
+		cutStalled(stallTime),
 		Recover(c.cfg.Log),
 	)
 }

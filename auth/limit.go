@@ -148,7 +148,7 @@ func limitCallers(b *buckets, s *slots, l Limits) middleware {
 				return
 			}
 			slot, most := key, l.Calls
-			if opensStream(r) {
+			if OpensStream(r) {
 				slot, most = key+" streams", l.Streams
 			}
 			done := s.take(slot, most)
@@ -162,9 +162,9 @@ func limitCallers(b *buckets, s *slots, l Limits) middleware {
 	}
 }
 
-// opensStream reports whether a request stays open by design. A client that lies in Mcp-Method is refused by mcp-go,
+// OpensStream reports whether a request stays open by design. A client that lies in Mcp-Method is refused by mcp-go,
 // which compares it with the body.
-func opensStream(r *http.Request) bool {
+func OpensStream(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Header.Get("Mcp-Method") == "subscriptions/listen"
 }
 

@@ -129,7 +129,7 @@ func dropForeignCancel(session SessionOf) middleware {
 func Recover(log *slog.Logger) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			seen := &watchedWriter{ResponseWriter: w}
+			begun := false
 			defer func() {
 				value := recover()
 				if value == nil {
@@ -140,7 +140,7 @@ func Recover(log *slog.Logger) func(http.Handler) http.Handler {
 				}
 				log.ErrorContext(r.Context(), "request panicked", "request_id", w.Header().Get(requestIDHeader),
 					"type", fmt.Sprintf("%T", value), "stack", string(debug.Stack()))
-				if seen.begun {
+				if begun {
 					panic(http.ErrAbortHandler)
 				}
 				WriteError(w, http.StatusInternalServerError, wire.Error{
@@ -148,31 +148,44 @@ func Recover(log *slog.Logger) func(http.Handler) http.Handler {
 					Message: "this server failed: tell its operator the request_id, under which its log says more",
 				})
 			}()
-			next.ServeHTTP(seen, r)
+			next.ServeHTTP(&watchedWriter{ResponseWriter: w, before: func() { begun = true }}, r)
 		})
 	}
 }
 
-// watchedWriter knows whether an answer has begun.
+// cutStalled cuts a connection whose client reads nothing for so long. Streams have no limit otherwise, and what waits
+// for a client that stopped reading would pile up.
+func cutStalled(patience time.Duration) middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			control := http.NewResponseController(w)
+			extend := func() { _ = control.SetWriteDeadline(time.Now().Add(patience)) } // a recorder has none
+			next.ServeHTTP(&watchedWriter{ResponseWriter: w, before: extend}, r)
+			_ = control.SetWriteDeadline(time.Time{}) // for the next request on this connection
+		})
+	}
+}
+
+// watchedWriter calls before ahead of everything that goes to the client.
 type watchedWriter struct {
 	http.ResponseWriter
-	begun bool
+	before func()
 }
 
 func (w *watchedWriter) WriteHeader(status int) {
-	w.begun = true
+	w.before()
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *watchedWriter) Write(p []byte) (int, error) {
-	w.begun = true
+	w.before()
 	return w.ResponseWriter.Write(p)
 }
 
 // Flush is for mcp-go, which streams only to an http.Flusher.
 func (w *watchedWriter) Flush() {
-	w.begun = true
-	_ = http.NewResponseController(w.ResponseWriter).Flush() // a client that is gone shows at the next read
+	w.before()
+	_ = http.NewResponseController(w.ResponseWriter).Flush() // a client that is gone shows in the request's context
 }
 
 // Unwrap is for http.ResponseController.

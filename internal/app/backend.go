@@ -25,6 +25,8 @@ type backend struct {
 	caller    bool // there is an anon key
 	admin     bool // there is a service key
 	gateway   *gateway.Gateway
+
+	anonKey, serviceKey string // to tell them from callers' tokens
 }
 
 // newBackend wires the backend that the operator chose. It touches neither network nor database; close it in any case.
@@ -40,6 +42,7 @@ func newBackend(b config.Backend, log *slog.Logger) (*backend, error) {
 		return &backend{
 			client: client, verify: b.Verify(), name: b.API, projectID: b.ProjectID,
 			caller: b.AnonKey != "", admin: b.ServiceKey != "",
+			anonKey: b.AnonKey.Reveal(), serviceKey: b.ServiceKey.Reveal(),
 		}, nil
 	case config.Local:
 		g, project, err := newGateway(b, log)
@@ -56,6 +59,7 @@ func newBackend(b config.Backend, log *slog.Logger) (*backend, error) {
 		return &backend{
 			client: client, verify: auth.NewHS256([]byte(project.JWTSecret), project.ID).Verify,
 			name: "local project " + b.Project, projectID: project.ID, caller: true, admin: true, gateway: g,
+			anonKey: project.AnonKey, serviceKey: project.ServiceKey,
 		}, nil
 	}
 	return nil, fmt.Errorf("there is no backend of type %T", b)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/run402/functions-mcp/auth"
@@ -50,28 +48,5 @@ func (c gatewayCommand) Run(ctx context.Context, p Process) (err error) {
 	if err != nil {
 		return err
 	}
-	return serveHTTP(ctx, listener, guard(g), log)
-}
-
-// serveHTTP serves until ctx ends, then lets running requests finish for a moment.
-func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
-	srv := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(listener) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve http: %w", err)
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if err := srv.Shutdown(drain); err != nil {
-		return errors.Join(fmt.Errorf("shut down http: %w", err), srv.Close())
-	}
-	return nil
+	return serveHTTP(ctx, newHTTPServer(guard(g), log), listener, func() {})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"github.com/mark3labs/mcp-go/server"
 
@@ -24,7 +25,7 @@ type serveCommand struct {
 	config.Config
 }
 
-// Run serves MCP on stdio until the client closes it or ctx ends.
+// Run serves MCP until ctx ends: over HTTP with --listen, else on stdio, which the client may close.
 func (c serveCommand) Run(ctx context.Context, p Process) (err error) {
 	log := p.logger(c.LogFlags)
 	settings, err := c.Settings(p.Lookup)
@@ -38,6 +39,9 @@ func (c serveCommand) Run(ctx context.Context, p Process) (err error) {
 	defer func() { err = errors.Join(err, back.close()) }()
 	back.start()
 
+	if settings.Listen != nil {
+		return serveMCP(ctx, p, back, settings, log)
+	}
 	mcp, err := newServer(back, settings, settings.Callers(back.verify, log), log)
 	if err != nil {
 		return err
@@ -50,18 +54,20 @@ func (c serveCommand) Run(ctx context.Context, p Process) (err error) {
 	} {
 		option(stdio)
 	}
-	if err := stdio.Listen(ctx, p.Stdin, p.Stdout); err != nil && ctx.Err() == nil {
+	if err := stdio.Listen(ctx, limitLines(p.Stdin, maxLine), p.Stdout); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return nil
 }
 
 // newServer makes the MCP server: tools and resources for the callers that the transport resolves.
-func newServer(b *backend, s config.Settings, callers auth.Callers, log *slog.Logger) (*server.MCPServer, error) {
+func newServer(
+	b *backend, s config.Settings, callers auth.Callers, log *slog.Logger, more ...server.ServerOption,
+) (*server.MCPServer, error) {
 	set, err := tools.New(tools.Options{
 		Client: b.client, Callers: callers, Toolsets: s.Toolsets, ReadOnly: s.ReadOnly,
 		CallerPlane: b.caller, AdminPlane: b.admin, ProjectID: b.projectID, Backend: b.name,
-		Log: log, Audit: audit{log: log, gateway: b.gateway},
+		Shared: s.Listen != nil, Log: log, Audit: audit{log: log, gateway: b.gateway},
 	})
 	if err != nil {
 		return nil, err
@@ -70,17 +76,12 @@ func newServer(b *backend, s config.Settings, callers auth.Callers, log *slog.Lo
 		Client: b.client, Callers: callers, CallerPlane: b.caller, Admin: b.admin && open(s.Toolsets, tools.ToolsetAdmin),
 		ProjectID: b.projectID, Backend: b.name, Toolsets: s.Toolsets, Log: log,
 	})
-	mcp := server.NewMCPServer("functions-mcp", version, append(set.ServerOptions(), read.ServerOptions()...)...)
+	mcp := server.NewMCPServer("functions-mcp", version, slices.Concat(set.ServerOptions(), read.ServerOptions(), more)...)
 	set.Register(mcp)
 	read.Register(mcp)
 	return mcp, nil
 }
 
 func open(toolsets []string, name string) bool {
-	for _, t := range toolsets {
-		if t == name {
-			return true
-		}
-	}
-	return len(toolsets) == 0
+	return len(toolsets) == 0 || slices.Contains(toolsets, name)
 }
