@@ -59,7 +59,7 @@ func (h *Handler) run(r *http.Request, s Session, b batch) error {
 		_, err = attempt(ctx, cancel, cache, all, b.read)
 	}
 	if b.reset {
-		go h.clean(conn)
+		go clean(context.WithoutCancel(ctx), conn)
 	} else {
 		conn.Release()
 	}
@@ -101,9 +101,9 @@ func millis(d time.Duration) []byte {
 }
 
 // clean resets the connection and gives it back, or closes it when it cannot be made clean.
-func (h *Handler) clean(conn *pgxpool.Conn) {
+func clean(ctx context.Context, conn *pgxpool.Conn) {
 	defer conn.Release()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	results, err := conn.Conn().PgConn().Exec(ctx, resetSession).ReadAll()
 	if n := len(results); err != nil || n == 0 || len(results[n-1].Rows) != 1 || string(results[n-1].Rows[0][0]) != "0" {

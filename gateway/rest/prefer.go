@@ -199,25 +199,28 @@ func mediaOf(kind string, params map[string]string) (media, bool) {
 // as RFC 9110 has it for ranges that are not understood.
 func (q *query) parseRange(text string) error {
 	low, high, found := strings.Cut(strings.TrimPrefix(strings.TrimSpace(text), "items="), "-")
-	first, err := strconv.ParseInt(low, 10, 64)
-	if !found || err != nil || first < 0 || q.limit != nil || q.offset != 0 {
+	first, ok := boundary(low)
+	if !found || !ok || q.limit != nil || q.offset != 0 {
 		return nil
 	}
 	if high == "" {
 		q.offset = first
 		return nil
 	}
-	last, err := strconv.ParseInt(high, 10, 64)
-	if err != nil {
+	last, ok := boundary(high)
+	if !ok {
 		return nil
 	}
 	if last < first {
 		return rangeError("The lower boundary must be lower than or equal to the upper boundary in the Range header.")
 	}
 	n := last - first + 1
-	if n <= 0 { // 0-9223372036854775807
-		n = last
-	}
 	q.offset, q.limit = first, &n
 	return nil
+}
+
+// boundary reads a row number of a Range header; 2^62 is beyond any table and leaves room to count.
+func boundary(text string) (n int64, ok bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && n >= 0 && n < 1<<62
 }
