@@ -39,6 +39,7 @@ func (c demoCommand) Run(ctx context.Context, p Process) error {
 	if ctx.Err() != nil { // what else went wrong followed from it
 		err = errors.New("interrupted")
 	}
+	place.waitForEnd()
 	keep := c.Keep && err == nil // half a project is of no use
 	if !keep {
 		err = errors.Join(err, place.remove())
@@ -85,14 +86,15 @@ func (c demoCommand) place(lookup config.Lookup) (demoPlace, error) {
 	return place, nil
 }
 
-// remove waits for PostgreSQL to end, which closing it does not when that takes long, and removes the directory.
-func (p demoPlace) remove() error {
+// waitForEnd waits until PostgreSQL has ended, which closing it does not when that takes long.
+func (p demoPlace) waitForEnd() {
 	const patience, poll = 10 * time.Second, 10 * time.Millisecond
 	pid := filepath.Join(p.local.Dir, "pg", "postmaster.pid") // gone when PostgreSQL is
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(poll) {
 		if _, err := os.Lstat(pid); errors.Is(err, os.ErrNotExist) {
-			break
+			return
 		}
 	}
-	return os.RemoveAll(p.root)
 }
+
+func (p demoPlace) remove() error { return os.RemoveAll(p.root) }

@@ -87,6 +87,6 @@ func (d *demo) connect(kept bool) {
 	}
 	ana := d.seats()[slices.IndexFunc(d.seats(), func(s seat) bool { return s.name == "ana" })]
 	d.out.howToConnect(entry{name: "helpdesk", exe: d.program.exe, env: slices.Concat(d.program.project, ana.env())})
-	d.out.text("", "The client is ana then. Ask it: which of my team's open tickets wait longest? To be ben, name ben.token; "+
-		"to be nobody, leave the token out. Tokens last 30 days; functions-mcp token makes others.")
+	d.out.text("", "The client is ana then. Ask it: which of my team's open tickets wait longest? To be ben, name "+
+		"ben.token; to be nobody, leave the token out. Tokens last 30 days; functions-mcp token makes others.")
 }

@@ -48,8 +48,8 @@ func (d *demo) seats() []seat {
 // returns.
 func (d *demo) play(ctx context.Context) (err error) {
 	d.out.title("An agent's session on a local project, under row level security")
-	d.out.text("", "A help desk, and three agents: of nobody, of ana, who leads team billing, and of ben, a customer. Each has "+
-		"an MCP server of its own, this program over stdio; the servers share a PostgreSQL.")
+	d.out.text("", "A help desk, and three agents: of nobody, of ana, who leads team billing, and of ben, a customer. "+
+		"Each has an MCP server of its own, this program over stdio; the servers share a PostgreSQL.")
 	d.out.gap()
 
 	began := time.Now()
@@ -61,7 +61,7 @@ func (d *demo) play(ctx context.Context) (err error) {
 	if err := desk.gateway.Ready(ctx); err != nil {
 		return err
 	}
-	d.out.timed("", "PostgreSQL is up, on a new data directory", time.Since(began))
+	d.out.timed("", plain, "PostgreSQL is up, on a new data directory", time.Since(began))
 	d.admin = desk.client.Admin()
 	if err := d.seed(ctx, desk.projectID); err != nil {
 		return err
@@ -109,7 +109,7 @@ func (d *demo) seed(ctx context.Context, projectID string) error {
 		(select count(*)::int from audit_log) audit`, &n); err != nil {
 		return err
 	}
-	d.out.timed("", fmt.Sprintf("%d members, %d tickets, %d messages, %d audit entries",
+	d.out.timed("", plain, fmt.Sprintf("%d members, %d tickets, %d messages, %d audit entries",
 		n.Members, n.Tickets, n.Messages, n.Audit), took)
 	return nil
 }
@@ -161,7 +161,7 @@ func (d *demo) seatAgents(ctx context.Context) error {
 		}
 		d.agents[s.name] = a
 	}
-	d.out.timed("", "three servers have answered, in MCP "+d.agents["ana"].protocol, time.Since(began))
+	d.out.timed("", plain, "three servers have answered, in MCP "+d.agents["ana"].protocol, time.Since(began))
 	return d.out.err
 }
 

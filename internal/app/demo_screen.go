@@ -72,11 +72,11 @@ func (s *screen) text(indent, words string) {
 }
 
 // timed prints a line that ends with a time.
-func (s *screen) timed(label, text string, took time.Duration) {
+func (s *screen) timed(label string, st style, text string, took time.Duration) {
 	end := millis(took)
 	room := screenWidth - columns(label) - columns(end) - 2
 	text = cut(text, room)
-	s.println(s.paint(bold, label), text, strings.Repeat(" ", room-columns(text)+2), s.paint(dim, end))
+	s.println(s.paint(bold, label), s.paint(st, text), strings.Repeat(" ", room-columns(text)+2), s.paint(dim, end))
 }
 
 // heading prints a step's number and what it shows.
@@ -99,13 +99,13 @@ func (s *screen) call(tool, args string) {
 
 // answer prints the members of an answer that are to be shown, short values beside the name of who asked.
 func (s *screen) answer(who string, a answer, show []string) {
-	object, head := a.text, ""
+	object, head, st := a.text, "", plain
 	if a.refused {
 		var refusal struct{ Error json.RawMessage }
 		if json.Unmarshal(a.text, &refusal) == nil {
 			object, show = refusal.Error, []string{"code", "did_you_mean", "message", "details", "valid", "next_step"}
 		}
-		head = "refused"
+		head, st = "refused", yellow
 	}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(object, &members) != nil {
@@ -124,7 +124,7 @@ func (s *screen) answer(who string, a answer, show []string) {
 			below = append(below, name)
 		}
 	}
-	s.timed(fmt.Sprintf("%s%-8s", stepIndent, who), head, a.took)
+	s.timed(fmt.Sprintf("%s%-8s", stepIndent, who), st, head, a.took)
 	for _, name := range below {
 		s.member(name, members[name])
 	}

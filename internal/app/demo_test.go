@@ -295,7 +295,7 @@ func TestScreenKeepsToItsWidth(t *testing.T) {
 	s.text("  ", long)
 	s.heading(1, long)
 	s.call("query_table", long)
-	s.timed("label", long, time.Second)
+	s.timed("label", plain, long, time.Second)
 	value, err := json.Marshal(map[string]any{"rows": []any{map[string]any{"x": long}, 1, 2, 3, 4}, "notice": long})
 	if err != nil {
 		t.Fatal(err)

@@ -79,12 +79,12 @@ func touches(n int64) want {
 func counts(condition string) want {
 	return func(ctx context.Context, d *demo, a answer) error {
 		var got struct{ Count *int64 }
-		var real struct{ N int64 }
-		if err := d.truth(ctx, "select count(*)::int as n from tickets where "+condition, &real); err != nil {
+		var truth struct{ N int64 }
+		if err := d.truth(ctx, "select count(*)::int as n from tickets where "+condition, &truth); err != nil {
 			return err
 		}
-		if a.refused || json.Unmarshal(a.text, &got) != nil || got.Count == nil || *got.Count != real.N || real.N < 1 {
-			return fmt.Errorf("it should count %d tickets: %s", real.N, a.text)
+		if a.refused || json.Unmarshal(a.text, &got) != nil || got.Count == nil || *got.Count != truth.N || truth.N < 1 {
+			return fmt.Errorf("it should count %d tickets: %s", truth.N, a.text)
 		}
 		return nil
 	}
@@ -93,11 +93,11 @@ func counts(condition string) want {
 // holds wants a condition to be true in the database now.
 func holds(condition string) want {
 	return func(ctx context.Context, d *demo, _ answer) error {
-		var real struct{ Holds bool }
-		if err := d.truth(ctx, "select ("+condition+") as holds", &real); err != nil {
+		var truth struct{ Holds bool }
+		if err := d.truth(ctx, "select ("+condition+") as holds", &truth); err != nil {
 			return err
 		}
-		if !real.Holds {
+		if !truth.Holds {
 			return fmt.Errorf("it should hold then that %s", condition)
 		}
 		return nil
