@@ -74,6 +74,23 @@ func TestNobodyElseReachesTheSocket(t *testing.T) {
 	if mode := info.Mode().Perm(); mode != 0o700 {
 		t.Errorf("the socket's directory has mode %o", mode)
 	}
+	t.Run("and if they did, would not be let in", func(t *testing.T) {
+		if os.Geteuid() != 0 {
+			t.Skip("coming as another user takes root")
+		}
+		for path, mode := range map[string]os.FileMode{
+			dir: 0o711, config.Host: 0o711, filepath.Join(config.Host, ".s.PGSQL.5432"): 0o777,
+		} {
+			if err := os.Chmod(path, mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		attr, binary := ordinary(t)
+		said := startAs(t, binary, programSocket+"="+config.Host, attr).answer()
+		if !strings.Contains(said, "SQLSTATE 28000") {
+			t.Errorf("another user's connection: %s", said)
+		}
+	})
 	// One port would be one line here; PostgreSQL's sockets belong to its user.
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		text, err := os.ReadFile(file)

@@ -63,7 +63,7 @@ type phase int
 
 const (
 	down     phase = iota // nobody listens
-	changing              // it listens, but is starting or stopping
+	changing              // it listens, but is starting, stopping or too busy to answer
 	ready
 )
 
@@ -100,14 +100,14 @@ func (c *cluster) probe() (postmaster, phase) {
 	if pm.data != c.data || pm.sockets == "" || !isPrivate(c.account, pm.sockets) {
 		return pm, down
 	}
-	conn, err := dialSocket(context.Background(), pm.sockets)
+	conn, err := dialSocket(context.Background(), pm.sockets, probeTimeout)
 	if err != nil {
 		if nobodyAnswers(err) {
 			return pm, down
 		}
-		return pm, changing // too busy to answer
+		return pm, changing
 	}
-	_ = conn.Close() // nothing was sent
+	_ = conn.Close() // nothing is under way
 	if pm.status != "ready" {
 		return pm, changing
 	}

@@ -22,12 +22,20 @@ import (
 	"github.com/run402/functions-mcp/gateway/postgres/pgtest"
 )
 
-// programDir is the environment variable that makes the test binary a program with a share in that directory.
-const programDir = "POSTGRES_TEST_PROGRAM_DIR"
+// Environment variables that make the test binary another program.
+const (
+	programDir    = "POSTGRES_TEST_PROGRAM_DIR"    // one with a share in that directory
+	programSocket = "POSTGRES_TEST_PROGRAM_SOCKET" // one that connects as superuser to the socket in that directory
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(programDir); dir != "" {
 		os.Exit(runProgram(dir))
+	}
+	if dir := os.Getenv(programSocket); dir != "" {
+		_, err := pgx.Connect(context.Background(), "host="+dir+" user=postgres dbname=postgres sslmode=disable")
+		fmt.Println(strings.ReplaceAll(fmt.Sprint(err), "\n", " "))
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -57,11 +65,16 @@ type program struct {
 	says  *bufio.Scanner
 }
 
-// startProgram starts a program, as another OS user when attr says so.
+// startProgram starts a program with a share in dir, as another OS user when attr says so.
 func startProgram(t *testing.T, binary, dir string, attr *syscall.SysProcAttr) *program {
 	t.Helper()
+	return startAs(t, binary, programDir+"="+dir, attr)
+}
+
+func startAs(t *testing.T, binary, variable string, attr *syscall.SysProcAttr) *program {
+	t.Helper()
 	cmd := exec.Command(binary)
-	cmd.Env = append(os.Environ(), programDir+"="+dir)
+	cmd.Env = append(os.Environ(), variable)
 	cmd.SysProcAttr = attr
 	cmd.Dir = "/"
 	stdin, err := cmd.StdinPipe()

@@ -36,7 +36,9 @@ const (
 	stopPatience = 700 * time.Millisecond // how long Close waits for PostgreSQL to end; the next start waits for the rest
 	logInterval  = time.Minute            // how often the log's size is looked at
 
-	answerTimeout = 10 * time.Second // for a first sign of life on a new connection
+	// For a first sign of life on a new connection.
+	answerTimeout = 10 * time.Second
+	probeTimeout  = 250 * time.Millisecond // leaves Close some of its time even if PostgreSQL hangs
 )
 
 // Config says where a project's database lives and who may use it.
@@ -171,20 +173,20 @@ func (s *Server) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	if s.open.Err() != nil {
 		return nil, ErrClosed
 	}
-	conn, err := dialSocket(ctx, *s.sockets.Load())
+	conn, err := dialSocket(ctx, *s.sockets.Load(), answerTimeout)
 	if err == nil || !nobodyAnswers(err) {
 		return conn, err
 	}
 	if err := s.restart(ctx); err != nil {
 		return nil, err
 	}
-	return dialSocket(ctx, *s.sockets.Load())
+	return dialSocket(ctx, *s.sockets.Load(), answerTimeout)
 }
 
 // dialSocket connects to the PostgreSQL that listens in a directory, and makes sure that it serves: asked for TLS, its
 // process for this connection says no in one byte (the protocol's SSLRequest), and waits for what comes next.
-func dialSocket(ctx context.Context, dir string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+func dialSocket(ctx context.Context, dir string, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", socketPath(dir))
 	if err != nil {
@@ -219,10 +221,13 @@ func (s *Server) restart(ctx context.Context) error {
 	if s.open.Err() != nil {
 		return ErrClosed
 	}
-	s.log.Warn("postgresql does not answer; starting it again")
+	before := s.cluster.child
 	sockets, err := s.cluster.ensure(ctx)
 	if err != nil {
 		return err
+	}
+	if s.cluster.child != before {
+		s.log.Warn("postgresql had died and was started again")
 	}
 	s.sockets.Store(&sockets)
 	return nil

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +51,16 @@ func TestOpenFindsWhatWasCommittedBefore(t *testing.T) {
 	server = pgtest.Open(t, dir)
 	if got := query1(t, connect(t, server, postgres.Superuser), "select x from kept"); got != "42" {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestDirectoriesWithOddNames(t *testing.T) {
+	base := pgtest.Dir(t)
+	for _, name := range []string{"with blanks", `it's "quoted", [and] listed=é`} {
+		dir := filepath.Join(base, name)
+		server := pgtest.Open(t, dir)
+		exec1(t, connect(t, server, postgres.Superuser), "select 1")
+		closeServer(t, server)
 	}
 }
 
@@ -190,6 +201,20 @@ func TestCloseStopsItEvenWhenThereIsNoTimeToWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	assertStopped(t, dir, pid)
+}
+
+func TestCloseDoesNotWaitForAPostgreSQLThatHangs(t *testing.T) {
+	dir := pgtest.Dir(t)
+	server := pgtest.Open(t, dir)
+	pid := assertRuns(t, dir)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	closeServer(t, server) // returns
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	assertStopped(t, dir, pid) // it was told to
 }
 
 func TestAClosedServerStartsNothing(t *testing.T) {
