@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -36,6 +37,7 @@ type Verifier struct {
 	eternal   bool
 	now       func() time.Time
 	parser    *jwt.Parser
+	recent    recentTokens
 }
 
 // Option adjusts a Verifier.
@@ -54,6 +56,7 @@ func NewHS256(secret []byte, projectID string, opts ...Option) *Verifier {
 		secret:    bytes.Clone(secret),
 		projectID: projectID,
 		now:       time.Now,
+		recent:    recentTokens{seed: maphash.MakeSeed()},
 		parser: jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation(),
 			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()})),
 	}
@@ -66,30 +69,47 @@ func NewHS256(secret []byte, projectID string, opts ...Option) *Verifier {
 // Verify checks the token's signature, times and project, and returns who it speaks for. A token of at most
 // MaxTokenBytes needs a role and, unless AllowNoExpiry, an exp. The error is one of the Err values, wrapped.
 func (v *Verifier) Verify(token string) (Caller, error) {
-	if !isToken(token) { // the base64 decoder would skip line feeds, so that many texts were one token
-		return Caller{}, ErrMalformed
+	signed, ok := v.recent.find(token)
+	if !ok {
+		var err error
+		if signed, err = v.read(token); err != nil {
+			return Caller{}, err
+		}
 	}
-	var p payload
-	// The library's own errors quote the header, so they are replaced and not wrapped.
-	if _, err := v.parser.ParseWithClaims(token, &p, v.key); err != nil {
-		return Caller{}, verifyError(err)
-	}
-	c, err := p.caller(token)
-	if err != nil {
-		return Caller{}, err
-	}
-	switch now := v.now(); {
+	switch now, c := v.now(), signed.caller; {
 	case c.Expires.IsZero() && !v.eternal:
 		return Caller{}, ErrNoExpiry
 	case c.expired(now):
 		return Caller{}, ErrExpired
-	case now.Before(p.notBefore):
+	case now.Before(signed.notBefore):
 		return Caller{}, ErrNotYetValid
 	case v.projectID != "" && c.ProjectID != v.projectID:
 		return Caller{}, ErrOtherProject
 	}
-	c.Verified = true
-	return c, nil
+	if !ok {
+		v.recent.keep(signed)
+	}
+	signed.caller.Verified = true
+	return signed.caller, nil
+}
+
+// signedToken is what a token with a good signature says. Whether that is good now is not part of it.
+type signedToken struct {
+	caller    Caller
+	notBefore time.Time
+}
+
+func (v *Verifier) read(token string) (signedToken, error) {
+	if !isToken(token) { // the base64 decoder would skip line feeds, so that many texts were one token
+		return signedToken{}, ErrMalformed
+	}
+	var p payload
+	// The library's own errors quote the header, so they are replaced and not wrapped.
+	if _, err := v.parser.ParseWithClaims(token, &p, v.key); err != nil {
+		return signedToken{}, verifyError(err)
+	}
+	c, err := p.caller(token)
+	return signedToken{c, p.notBefore}, err
 }
 
 // key picks the key by the rules of contract section 1.3.
