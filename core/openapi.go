@@ -15,6 +15,7 @@ type openAPIProperty struct {
 	Format      string            `json:"format"`
 	Description string            `json:"description"`
 	Default     json.RawMessage   `json:"default"`
+	HasDefault  bool              `json:"x-has-default"` // ours: there is one that JSON cannot express
 	Enum        []json.RawMessage `json:"enum"`
 }
 
@@ -67,7 +68,7 @@ func columnInfo(name string, p openAPIProperty, notNull bool) ColumnInfo {
 	if c.Type == "" {
 		c.Type = p.Type
 	}
-	c.Required = notNull && len(p.Default) == 0
+	c.Required = notNull && len(p.Default) == 0 && !p.HasDefault
 	for _, raw := range p.Enum {
 		c.Enum = append(c.Enum, scalarText(raw))
 	}

@@ -30,6 +30,7 @@ type apiColumn struct {
 	Comment   string   `json:"comment"`
 	Type      string   `json:"type"` // as format_type spells it, without a length
 	Default   *string  `json:"default"`
+	Fills     bool     `json:"fills"` // PostgreSQL has a value for it: a default, an identity or a generated one
 	MaxLength *int     `json:"max_length"`
 	Enum      []string `json:"enum"`
 	NotNull   bool     `json:"not_null"`
@@ -60,7 +61,7 @@ select json_build_object(
 	'update', u.upd and u.can & 4 > 0, 'delete', u.del and u.can & 16 > 0,
 	'columns', (select coalesce(json_agg(json_build_object('name', a.attname,
 		'comment', coalesce(col_description(a.attrelid, a.attnum), ''), 'type', format_type(a.atttypid, null),
-		'default', pg_get_expr(d.adbin, d.adrelid),
+		'default', pg_get_expr(d.adbin, d.adrelid), 'fills', a.atthasdef or a.attidentity <> '',
 		'max_length', case when a.atttypid in ('varchar'::regtype, 'bpchar'::regtype) and a.atttypmod > 4
 			then a.atttypmod - 4 end,
 		'enum', (select json_agg(e.enumlabel order by e.enumsortorder) from pg_enum e where e.enumtypid = a.atttypid),

@@ -44,14 +44,18 @@ func (c *apiColumn) property() object {
 	if c.Enum != nil {
 		o = append(o, member{"enum", c.Enum})
 	}
-	o = append(o, member{"format", swaggerFormat(c.Type)})
+	o = append(o, member{"format", c.Type})
 	if element, ok := strings.CutSuffix(c.Type, "[]"); ok {
 		o = append(o, member{"items", object{{"type", text(swaggerType(element))}}})
 	}
 	if c.MaxLength != nil {
 		o = append(o, member{"maxLength", *c.MaxLength})
 	}
-	return append(o, member{"type", text(swaggerType(c.Type))})
+	o = append(o, member{"type", text(swaggerType(c.Type))})
+	if c.Fills && c.defaultValue() == nil {
+		o = append(o, member{"x-has-default", true}) // ours: PostgREST does not say it of what JSON cannot express
+	}
+	return o
 }
 
 // defaultValue is the column's default if it can be said in JSON: a text or expression for a string, else a literal.
@@ -87,16 +91,6 @@ func swaggerType(t string) string {
 		return "array"
 	}
 	return "string"
-}
-
-func swaggerFormat(t string) string {
-	switch t {
-	case "smallint", "integer":
-		return "int32"
-	case "bigint":
-		return "int64"
-	}
-	return t
 }
 
 // path describes the verbs that the role may use on a table.
@@ -198,9 +192,9 @@ func (f *apiFunction) path() object {
 			required = append(required, a.Name)
 		}
 		properties = append(properties, member{a.Name, object{
-			{"format", swaggerFormat(a.Type)}, {"type", text(swaggerType(a.Type))}}})
+			{"format", a.Type}, {"type", text(swaggerType(a.Type))}}})
 		query = append(query, object{{"name", a.Name}, {"required", needed}, {"in", "query"}, {"type", "string"},
-			{"format", swaggerFormat(a.Type)}})
+			{"format", a.Type}})
 	}
 	schema := object{{"description", text(f.Comment)}}
 	if len(required) > 0 {
