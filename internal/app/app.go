@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
@@ -49,6 +51,9 @@ const (
 
 // Run runs the command that p.Args names until it ends or ctx does, and returns the exit code.
 func Run(ctx context.Context, p Process) int {
+	// Clients close our streams before they wait for us. That must be an error of writing, not the end on the spot, which
+	// would leave PostgreSQL running.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	var cmds commands
 	exit := -1
 	options := append(config.Options(p.Lookup),

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/run402/functions-mcp/config"
@@ -24,8 +22,6 @@ const demoProject = "demo"
 // Run plays a session of three agents on one project, and fails when an answer is not what the words beside it say.
 func (c demoCommand) Run(ctx context.Context, p Process) error {
 	began := time.Now()
-	// A reader who has gone is an error of writing then, and no end on the spot that would leave everything behind.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	place, err := c.place(p.Lookup)
 	if err != nil {
 		return err
