@@ -124,6 +124,7 @@ func TestTheSocketOfALongPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer closeServer(t, server)
 	socket := server.ConnConfig(postgres.Superuser, "postgres").Host
 	if filepath.Dir(socket) != temp {
 		t.Errorf("it is in %s, not in TMPDIR", socket)
@@ -141,6 +142,7 @@ func TestTheSocketOfALongPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer closeServer(t, second)
 	killPostgreSQL(t, assertRuns(t, config.Dir))
 	exec1(t, connect(t, second, postgres.Superuser), "select 1") // restarts it in its own /tmp
 	exec1(t, connect(t, server, postgres.Superuser), "select 1") // follows
