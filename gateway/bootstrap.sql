@@ -5,6 +5,8 @@
 -- They run as whoever runs DDL, and that must not be the superuser over what a project made; they come back at the end.
 drop event trigger if exists expose;
 drop event trigger if exists expose_function;
+drop event trigger if exists name_drop;
+drop event trigger if exists name_rewrite;
 
 -- Logins -------------------------------------------------------------------------------------------------------------
 
@@ -166,7 +168,8 @@ begin
     for other in
       select s.oid::regclass as name from pg_catalog.pg_depend dep join pg_catalog.pg_class s on s.oid = dep.objid
       where dep.refobjid = rel.oid and dep.refclassid = 'pg_catalog.pg_class'::regclass and dep.deptype = 'a'
-        and s.relkind = 'S' and not pg_catalog.has_sequence_privilege('authenticated', s.oid, 'USAGE')
+        -- Indexes depend in the same way, and the privilege of one must not be asked for: so case, not and.
+        and case when s.relkind = 'S' then not pg_catalog.has_sequence_privilege('authenticated', s.oid, 'USAGE') end
     loop
       execute format('grant usage on sequence %s to anon, authenticated', other.name);
     end loop;
@@ -192,10 +195,43 @@ begin
   end loop;
 end $$;
 
+-- Destruction --------------------------------------------------------------------------------------------------------
+
+-- What SQL drops or rewrites it names in notices of classes of their own, whatever it set client_min_messages to, so
+-- that the route that ran it can undo it and ask first. What only goes along (types, toast, sequences, rules of a view)
+-- is not worth a name, nor is a default.
+create or replace function auth.name_drop() returns event_trigger language plpgsql
+  set search_path = '' set client_min_messages = notice as $$
+declare
+  gone record;
+begin
+  for gone in
+    select d.object_type || ' ' || d.object_identity as name from pg_catalog.pg_event_trigger_dropped_objects() d
+    where (d.original or d.normal) and not d.is_temporary and d.object_type not in ('default value', 'rule')
+  loop
+    raise notice using errcode = 'R4022', message = gone.name;
+  end loop;
+end $$;
+
+create or replace function auth.name_rewrite() returns event_trigger language plpgsql
+  set search_path = '' set client_min_messages = notice as $$
+begin
+  raise notice using errcode = 'R4023', message = pg_catalog.pg_event_trigger_table_rewrite_oid()::text;
+end $$;
+
+-- one_transaction is what a cursor with hold runs when the transaction that declared it commits, which it prevents: a
+-- request whose effect is to be checked at its end must not commit before.
+create or replace function auth.one_transaction() returns integer language plpgsql as $$
+begin
+  raise exception using errcode = '2D000', message = 'this SQL runs as one transaction, which it must not end itself',
+    hint = 'leave out begin, commit and rollback';
+end $$;
+
 revoke execute on all functions in schema auth from public;
 grant execute on function auth.jwt(), auth.jwt_claim(text), auth.uid(), auth.role(), auth.project_id()
   to anon, authenticated, project_admin, service_role, owner, reader;
-grant execute on function auth.dark_because(oid), auth.closed_because(oid), auth.expose(), auth.expose_function() to owner;
+grant execute on function auth.dark_because(oid), auth.closed_because(oid), auth.expose(), auth.expose_function(),
+  auth.one_transaction() to owner;
 grant execute on function auth.dark_because(oid) to reader, gateway; -- the gateway's own DDL passes the event trigger too
 
 create event trigger expose on ddl_command_end
@@ -206,3 +242,5 @@ create event trigger expose on ddl_command_end
 create event trigger expose_function on ddl_command_end
   when tag in ('CREATE FUNCTION', 'ALTER FUNCTION', 'CREATE PROCEDURE', 'ALTER PROCEDURE')
   execute function auth.expose_function();
+create event trigger name_drop on sql_drop execute function auth.name_drop();
+create event trigger name_rewrite on table_rewrite execute function auth.name_rewrite();

@@ -9,10 +9,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// The classes of the notices by which bootstrap.sql names the relations and functions that a DDL statement touched.
+// The classes of the notices by which bootstrap.sql names what a DDL statement touched: relations and functions by oid,
+// what was dropped by its type and name.
 const (
 	relationTouched = "R4020"
 	functionTouched = "R4021"
+	objectDropped   = "R4022"
+	tableRewritten  = "R4023"
 )
 
 const watchKey = "functions-mcp.ddl"
@@ -22,6 +25,8 @@ type ddlWatch struct {
 	custom    map[string]any
 	relations []uint32
 	functions []uint32
+	rewritten []uint32
+	dropped   []string
 	said      []string
 }
 
@@ -44,23 +49,27 @@ func noteNotice(pg *pgconn.PgConn, n *pgconn.Notice) {
 		return
 	}
 	switch n.Code {
-	case relationTouched, functionTouched:
-		oid, err := strconv.ParseUint(n.Message, 10, 32)
-		if err != nil {
-			return
-		}
-		list := &w.relations
-		if n.Code == functionTouched {
-			list = &w.functions
-		}
-		if !slices.Contains(*list, uint32(oid)) {
-			*list = append(*list, uint32(oid))
-		}
+	case relationTouched:
+		w.relations = appendOID(w.relations, n.Message)
+	case functionTouched:
+		w.functions = appendOID(w.functions, n.Message)
+	case tableRewritten:
+		w.rewritten = appendOID(w.rewritten, n.Message)
+	case objectDropped:
+		w.dropped = append(w.dropped, n.Message)
 	default:
 		if len(w.said) < maxSaid && n.SeverityUnlocalized != "DEBUG" {
 			w.said = append(w.said, n.Message)
 		}
 	}
+}
+
+func appendOID(list []uint32, text string) []uint32 {
+	oid, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || slices.Contains(list, uint32(oid)) {
+		return list
+	}
+	return append(list, uint32(oid))
 }
 
 // explain says which of the touched relations and functions callers cannot reach at the end, and how to open them.

@@ -82,14 +82,6 @@ func readSQLRequest(w http.ResponseWriter, r *http.Request) (wire.SQLRequest, er
 	return req, nil
 }
 
-// tooManyRows says that a write was undone because it touched more rows than the request allows.
-type tooManyRows struct{ affected, allowed int64 }
-
-func (e *tooManyRows) Error() string {
-	return fmt.Sprintf("the statement would change %d rows, more than max_rows (%d), so it was rolled back: "+
-		"narrow it, or allow more", e.affected, e.allowed)
-}
-
 var errSQLAnswer = errors.New("the rows are larger than 64 MiB together: select less, or add a limit")
 
 // runSQL runs one request in one explicit transaction: in an implicit one, `do $$ … commit … $$` would end the local
@@ -113,20 +105,21 @@ func runSQL(ctx context.Context, db *database, req wire.SQLRequest, claims strin
 	if err := pg.Exec(ctx, beginSQL(req.ReadOnly, claims)).Close(); err != nil {
 		return wire.SQLResult{}, fmt.Errorf("admin sql: %w", err)
 	}
-	limited := req.MaxRows > 0 && !req.ReadOnly
-	var before int64
-	if limited {
-		if before, err = run.changes(ctx); err != nil {
-			return wire.SQLResult{}, err
-		}
+	commit := "commit"
+	limits, err := newBounds(ctx, pg, req)
+	if err != nil {
+		return wire.SQLResult{}, err
+	}
+	if limits != nil {
+		commit = commitTransaction
 	}
 	if req.ReadOnly || len(req.Params) > 0 {
 		err = run.one(ctx, req.SQL, req.Params)
 	} else {
 		err = run.many(ctx, req.SQL)
 	}
-	if err == nil && limited {
-		err = run.checkAffected(ctx, before)
+	if err == nil && limits != nil {
+		err = limits.check(ctx, pg, &run.result, touched)
 	}
 	var notices []string
 	if err == nil && pg.TxStatus() == 'T' {
@@ -137,7 +130,7 @@ func runSQL(ctx context.Context, db *database, req wire.SQLRequest, claims strin
 		return wire.SQLResult{}, err
 	}
 	if pg.TxStatus() != 'I' { // the SQL may have said commit itself
-		if err := pg.Exec(ctx, "commit").Close(); err != nil {
+		if err := pg.Exec(ctx, commit).Close(); err != nil {
 			return wire.SQLResult{}, fmt.Errorf("admin sql: commit: %w", err)
 		}
 	}
@@ -177,6 +170,7 @@ func writeSQLError(w http.ResponseWriter, err error, readOnly bool) {
 		invalid  *invalidRequest
 		tooLarge *http.MaxBytesError
 		tooMany  *tooManyRows
+		destroys *destruction
 		pg       *pgconn.PgError
 	)
 	e := wire.Error{Category: "validation", SafeToRetry: true, MutationState: "rolled_back"}
@@ -189,6 +183,9 @@ func writeSQLError(w http.ResponseWriter, err error, readOnly bool) {
 	case errors.As(err, &tooMany):
 		e.Code, e.Message = "MAX_ROWS_EXCEEDED", tooMany.Error()
 		e.Details = details(map[string]any{"affected": tooMany.affected, "max_rows": tooMany.allowed})
+	case errors.As(err, &destroys):
+		e.Code, e.Message = "DESTRUCTIVE_SQL", destroys.Error()
+		e.Details, _ = json.Marshal(destroys.details()) // strings and numbers: it cannot fail
 	case errors.Is(err, errSQLAnswer):
 		status, e.Code, e.Message = http.StatusRequestEntityTooLarge, "ANSWER_TOO_LARGE", err.Error()
 	case errors.As(err, &pg):

@@ -117,39 +117,6 @@ func (r *sqlRun) read(reader *pgconn.ResultReader) error {
 	return nil
 }
 
-// checkAffected holds a write to maxRows. What a data-modifying WITH or a function changed behind a SELECT is not in
-// any command's tag, but in the session's own statistics, which had reached before when the transaction began.
-func (r *sqlRun) checkAffected(ctx context.Context, before int64) error {
-	changed := r.result.changed
-	if !r.result.writes && r.pg.TxStatus() == 'T' {
-		after, err := r.changes(ctx)
-		if err != nil {
-			return err
-		}
-		changed = after - before
-	}
-	if changed > int64(r.maxRows) {
-		return &tooManyRows{affected: changed, allowed: int64(r.maxRows)}
-	}
-	return nil
-}
-
-// changes is how many rows of the project this session has changed and not reported to PostgreSQL's statistics yet,
-// which it does between transactions.
-func (r *sqlRun) changes(ctx context.Context) (int64, error) {
-	const query = "select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) " +
-		"from pg_stat_xact_user_tables where schemaname = '" + projectSchema + "'"
-	results, err := r.pg.Exec(ctx, query).ReadAll()
-	if err != nil {
-		return 0, fmt.Errorf("admin sql: count changed rows: %w", err)
-	}
-	n, err := strconv.ParseInt(string(results[0].Rows[0][0]), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("admin sql: count changed rows: %w", err)
-	}
-	return n, nil
-}
-
 // paramText is a parameter as PostgreSQL reads it, the way Node's driver sends it: an array becomes an array literal,
 // an object its JSON.
 func paramText(p any) ([]byte, error) {

@@ -29,18 +29,33 @@ type HealthStatus struct {
 // What a backend may say it honours.
 const (
 	HonoursMaxAffected = "max-affected"  // Prefer: max-affected=n with handling=strict is checked inside the statement
-	HonoursReadOnlySQL = "sql-read-only" // read_only and max_rows of SQLRequest
+	HonoursReadOnlySQL = "sql-read-only" // read_only, max_rows and destroy of SQLRequest
 )
 
 // SQLRequest is the JSON form of raw admin SQL, section 4. Query is an accepted alias of SQL. Params are the values of
-// $1, $2, …; with them, or with ReadOnly, SQL is exactly one statement. ReadOnly and MaxRows are ours [R]: MaxRows > 0
-// cuts what is returned (SQLResult.Truncated says so) and rolls back a write that touched more rows than that.
+// $1, $2, …; with them, or with ReadOnly, SQL is exactly one statement. ReadOnly, MaxRows and Destroy are ours [R]:
+// MaxRows > 0 cuts what is returned (SQLResult.Truncated says so) and rolls back a write that touched more rows than
+// that, with code MAX_ROWS_EXCEEDED. Destroy rolls back SQL that drops or truncates anything when it is DestroyNothing,
+// with code DESTRUCTIVE_SQL and a Destruction as details, and anything but that Destruction when it is its digest; empty
+// lets everything through. SQL that is bounded by either must not end its transaction itself.
 type SQLRequest struct {
 	SQL      string `json:"sql"`
 	Query    string `json:"query,omitempty"`
 	Params   []any  `json:"params,omitempty"`
 	ReadOnly bool   `json:"read_only,omitempty"`
 	MaxRows  int    `json:"max_rows,omitempty"`
+	Destroy  string `json:"destroy,omitempty"`
+}
+
+// DestroyNothing is the SQLRequest.Destroy of SQL that must neither drop nor truncate.
+const DestroyNothing = "nothing"
+
+// Destruction says what SQL would have dropped or truncated, had it not been rolled back.
+type Destruction struct {
+	Destroys []string `json:"destroys"`       // "drop table project.items", "truncate project.items", …; at most 50
+	More     int      `json:"more,omitempty"` // how many are not listed
+	Digest   string   `json:"digest"`         // of all: 16 hexadecimal digits
+	Affected int64    `json:"affected"`       // rows inserted, updated or deleted besides
 }
 
 // SQLResult answers raw admin SQL, section 4. Both spellings of the counter are sent and either is read; it is null
