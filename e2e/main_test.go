@@ -27,7 +27,8 @@ var program string
 // their own and need not see PostgreSQL start or stop.
 var shared struct {
 	*project
-	base string // of its gateway
+	gateway *process
+	base    string // of the gateway
 }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -50,16 +51,16 @@ func run(m *testing.M) (code int) {
 		return fail(err)
 	}
 	defer func() { _ = os.RemoveAll(shared.dir) }()
-	gateway, err := shared.start([]string{"gateway", "--listen", "127.0.0.1:0"})
+	shared.gateway, err = shared.start([]string{"gateway", "--listen", "127.0.0.1:0"})
 	if err != nil {
 		return fail(err)
 	}
 	defer func() {
-		for _, complaint := range gateway.end() {
+		for _, complaint := range shared.gateway.end() {
 			code = fail(fmt.Errorf("gateway: %s", complaint))
 		}
 	}()
-	if shared.base, err = gateway.address(); err != nil {
+	if shared.base, err = shared.gateway.address(); err != nil {
 		return fail(err)
 	}
 	if err := seed(); err != nil {
