@@ -23,15 +23,19 @@ type project struct {
 	keys map[string]string
 }
 
-// makeProject makes a project without touching its database.
-func makeProject() (*project, error) {
-	// As root, PostgreSQL runs as another user, who may not enter what t.TempDir makes.
+// emptyProject makes a data directory. As root, PostgreSQL runs as another user, who may not enter what t.TempDir makes.
+func emptyProject() (*project, error) {
 	dir, err := os.MkdirTemp("", "e2e")
 	if err != nil {
 		return nil, err
 	}
-	p := &project{dir: dir, keys: map[string]string{}}
-	if err := os.Chmod(dir, 0o755); err != nil {
+	return &project{dir: dir, keys: map[string]string{}}, os.Chmod(dir, 0o755)
+}
+
+// makeProject makes a project without touching its database.
+func makeProject() (*project, error) {
+	p, err := emptyProject()
+	if err != nil {
 		return nil, err
 	}
 	dotenv, err := p.output("env")
