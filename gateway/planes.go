@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -45,10 +44,7 @@ func (g *Gateway) serveRest(w http.ResponseWriter, r *http.Request, tail, role, 
 		unavailable(w, err)
 		return
 	}
-	// PostgreSQL's own limit is the one that answers; this one is for a server that no longer does.
-	ctx, cancel := context.WithTimeout(r.Context(), timeout+2*time.Second)
-	defer cancel()
-	g.rest.Serve(w, r.WithContext(ctx), tail, rest.Session{
+	g.rest.Serve(w, r, tail, rest.Session{
 		Pool: db.pool(role), Role: role, Claims: claims, StatementTimeout: timeout, LockTimeout: lockTimeout,
 	})
 }

@@ -176,6 +176,12 @@ func TestTablesAreDarkUntilTheyAreGuarded(t *testing.T) {
 			t.Errorf("insert answered %d: %s", a.status, a.body)
 		}
 	})
+	t.Run("an indexed table opens as any other", func(t *testing.T) {
+		sql(t, "create table indexed (id int); create index on indexed (id); alter table indexed enable row level security")
+		if got := reach("ana", "indexed"); got != http.StatusOK {
+			t.Errorf("ana got %d", got)
+		}
+	})
 	t.Run("a function is closed until it is granted", func(t *testing.T) {
 		a := sql(t, "create function shut() returns int language sql stable return 1")
 		if !strings.Contains(notices(a), "grant execute on function shut() to authenticated") {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/run402/functions-mcp/auth"
 	"github.com/run402/functions-mcp/core/wire"
 )
 
@@ -162,70 +161,4 @@ func beginSQL(readOnly bool, claims string) string {
 		calls[i] = "set_config(" + quoteLiteral(s[0]) + "," + quoteLiteral(s[1]) + ",true)"
 	}
 	return begin + "select " + strings.Join(calls, ",")
-}
-
-// writeSQLError answers in the envelope, with the texts that clients know: contract section 4.
-func writeSQLError(w http.ResponseWriter, err error, readOnly bool) {
-	var (
-		invalid  *invalidRequest
-		tooLarge *http.MaxBytesError
-		tooMany  *tooManyRows
-		destroys *destruction
-		pg       *pgconn.PgError
-	)
-	e := wire.Error{Category: "validation", SafeToRetry: true, MutationState: "rolled_back"}
-	status := http.StatusBadRequest
-	switch {
-	case errors.As(err, &invalid):
-		e.Code, e.Message, e.MutationState = "INVALID_REQUEST", invalid.message, "none"
-	case errors.As(err, &tooLarge):
-		status, e = http.StatusRequestEntityTooLarge, auth.BodyTooLarge(maxSQLBody)
-	case errors.As(err, &tooMany):
-		e.Code, e.Message = "MAX_ROWS_EXCEEDED", tooMany.Error()
-		e.Details = details(map[string]any{"affected": tooMany.affected, "max_rows": tooMany.allowed})
-	case errors.As(err, &destroys):
-		e.Code, e.Message = "DESTRUCTIVE_SQL", destroys.Error()
-		e.Details, _ = json.Marshal(destroys.details()) // strings and numbers: it cannot fail
-	case errors.Is(err, errSQLAnswer):
-		status, e.Code, e.Message = http.StatusRequestEntityTooLarge, "ANSWER_TOO_LARGE", err.Error()
-	case errors.As(err, &pg):
-		e.Code, e.Message, e.Hint = "SQL_ERROR", "SQL error: "+pg.Message, pg.Hint
-		e.Details = details(map[string]any{"sqlstate": pg.Code, "position": pg.Position, "detail": pg.Detail})
-		switch {
-		case readOnly && (pg.Code == "42501" || pg.Code == "25006"):
-			status, e.Code, e.Category = http.StatusForbidden, "FORBIDDEN", "auth"
-			e.Message = "Blocked SQL pattern: " + pg.Message
-			e.Hint = "this ran with read_only, as a login that may only read"
-		case pg.Code == "42501":
-			status, e.Code, e.Category = http.StatusForbidden, "FORBIDDEN", "auth"
-			e.Message = "Blocked SQL pattern: " + pg.Message
-		case pg.Code == "57014":
-			e.Message = fmt.Sprintf("SQL error: %s (the limit is %s)", pg.Message, sqlTimeout)
-		case pg.Code == "40001", pg.Code == "40P01", pg.Code == "55P03":
-			e.Retryable = true
-		}
-	default:
-		status = http.StatusServiceUnavailable
-		e.Code, e.Category, e.Retryable = "DATABASE_UNAVAILABLE", "local", true
-		e.Message = "the database did not answer; whether the statement took effect is not known"
-		e.SafeToRetry, e.MutationState = readOnly, "unknown"
-		if readOnly {
-			e.MutationState = "none"
-		}
-	}
-	auth.WriteError(w, status, e)
-}
-
-// details drops what is empty; the rest is known to be JSON.
-func details(fields map[string]any) json.RawMessage {
-	for name, value := range fields {
-		if value == "" || value == int32(0) {
-			delete(fields, name)
-		}
-	}
-	raw, err := json.Marshal(fields)
-	if err != nil {
-		return nil
-	}
-	return raw
 }

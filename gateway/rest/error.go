@@ -69,17 +69,18 @@ func asError(err error, role string) *Error {
 			Message: "the request took too long and was cancelled",
 			Hint:    "Whether a write took place is unknown; a read should ask for fewer rows or filter by an index."}
 	}
+	// Before what PostgreSQL says: a server that recovers from a crash refuses connections with a SQLSTATE.
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) || pgconn.SafeToRetry(err) {
+		return &Error{Status: http.StatusServiceUnavailable, Code: "PGRST000",
+			Message: "the database could not be reached", Hint: "Try again in a moment."}
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return &Error{
 			Status: HTTPStatus(pg.Code, role), Code: pg.Code,
 			Message: pg.Message, Details: pg.Detail, Hint: pg.Hint,
 		}
-	}
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) || pgconn.SafeToRetry(err) {
-		return &Error{Status: http.StatusServiceUnavailable, Code: "PGRST000",
-			Message: "the database could not be reached", Hint: "Try again in a moment."}
 	}
 	return &Error{Status: http.StatusInternalServerError, Code: "PGRSTX00",
 		Message: "the database connection failed during the request",
