@@ -90,11 +90,18 @@ func (e *Error) route() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // MaxAffected reports whether the error is a refused Query.MaxAffected, found inside the statement (PGRST124) or by
-// counting first, and how many rows it would have touched (0 when the backend did not say).
+// counting first, or a refused SQLRequest.MaxRows, and how many rows it would have touched (0 when the backend did not
+// say).
 func (e *Error) MaxAffected() (n int64, ok bool) {
 	switch e.Code {
 	case CodeMaxAffected:
 		return e.affected, true
+	case "MAX_ROWS_EXCEEDED":
+		var d struct{ Affected int64 }
+		if json.Unmarshal([]byte(e.Details), &d) != nil {
+			return 0, true
+		}
+		return d.Affected, true
 	case "PGRST124":
 		// "The query affects 2 rows"
 		for word := range strings.FieldsSeq(e.Details) {
@@ -105,6 +112,15 @@ func (e *Error) MaxAffected() (n int64, ok bool) {
 		return 0, true
 	}
 	return 0, false
+}
+
+// Destruction reports whether the error is a refused SQLRequest.Destroy, and what the SQL would have dropped or
+// truncated.
+func (e *Error) Destruction() (d wire.Destruction, ok bool) {
+	if e.Code != "DESTRUCTIVE_SQL" || json.Unmarshal([]byte(e.Details), &d) != nil {
+		return wire.Destruction{}, false
+	}
+	return d, true
 }
 
 // notSent is a failure found before any request.

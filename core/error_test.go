@@ -79,10 +79,31 @@ func TestMaxAffectedIsRecognised(t *testing.T) {
 		{&Error{Code: "PGRST124", Details: "The query affects 12 rows"}, 12, true},
 		{&Error{Code: "PGRST124"}, 0, true},
 		{&Error{Code: CodeMaxAffected, affected: 3}, 3, true},
+		{&Error{Code: "MAX_ROWS_EXCEEDED", Details: `{"affected":7,"max_rows":3}`}, 7, true},
+		{&Error{Code: "MAX_ROWS_EXCEEDED"}, 0, true},
 		{&Error{Code: "23505", Details: "Key (a)=(5 6)"}, 0, false},
 	} {
 		if n, ok := tt.e.MaxAffected(); n != tt.n || ok != tt.ok {
 			t.Errorf("%s %q: got %d, %v", tt.e.Code, tt.e.Details, n, ok)
+		}
+	}
+}
+
+func TestDestructionIsRecognised(t *testing.T) {
+	const details = `{"destroys":["drop table project.a"],"digest":"d","affected":2}`
+	want := wire.Destruction{Destroys: []string{"drop table project.a"}, Digest: "d", Affected: 2}
+	for _, tt := range []struct {
+		e    *Error
+		want wire.Destruction
+		ok   bool
+	}{
+		{answerError("sql", 400, nil, []byte(`{"code":"DESTRUCTIVE_SQL","message":"m","details":`+details+`}`)), want, true},
+		{&Error{Code: "DESTRUCTIVE_SQL"}, wire.Destruction{}, false},
+		{&Error{Code: "SQL_ERROR", Details: details}, wire.Destruction{}, false},
+	} {
+		got, ok := tt.e.Destruction()
+		if diff := cmp.Diff(tt.want, got); diff != "" || ok != tt.ok {
+			t.Errorf("%s: %v %s", tt.e.Code, ok, diff)
 		}
 	}
 }
@@ -134,5 +155,6 @@ func FuzzErrorBody(f *testing.F) {
 			t.Error("no text")
 		}
 		e.MaxAffected()
+		e.Destruction()
 	})
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/run402/functions-mcp/core/wire"
 )
 
-// SQL runs raw admin SQL. Only a backend that honours wire.HonoursReadOnlySQL is sent ReadOnly and MaxRows. To another
-// one a ReadOnly statement goes as the subquery of a SELECT, which refuses writes except those of a function that the
-// statement calls; MaxRows without ReadOnly fails with code NOT_SUPPORTED, since nothing could undo the write. Both
-// counters of the result are filled when the backend sent either.
+// SQL runs raw admin SQL. Only a backend that honours wire.HonoursReadOnlySQL is sent ReadOnly, MaxRows and Destroy. To
+// another one a ReadOnly statement goes as the subquery of a SELECT, which refuses writes except those of a function
+// that the statement calls; MaxRows or Destroy without ReadOnly fails with code NOT_SUPPORTED, since nothing could undo
+// the write. Both counters of the result are filled when the backend sent either.
 func (db AdminDB) SQL(ctx context.Context, req wire.SQLRequest) (wire.SQLResult, error) {
 	const op = "sql"
 	if req.SQL == "" {
@@ -34,9 +34,9 @@ func (db AdminDB) SQL(ctx context.Context, req wire.SQLRequest) (wire.SQLResult,
 		return wire.SQLResult{}, err
 	}
 	reads, cut := req.ReadOnly, 0
-	if (req.ReadOnly || req.MaxRows > 0) && !db.conn.honours(ctx, wire.HonoursReadOnlySQL) {
+	if (req.ReadOnly || req.MaxRows > 0 || req.Destroy != "") && !db.conn.honours(ctx, wire.HonoursReadOnlySQL) {
 		if !req.ReadOnly {
-			return wire.SQLResult{}, notSent(op, CodeNotSupported, "this backend cannot bound the rows that SQL writes",
+			return wire.SQLResult{}, notSent(op, CodeNotSupported, "this backend cannot bound what SQL writes",
 				"Leave max_rows out, or put a condition into the statement.")
 		}
 		cut = req.MaxRows
@@ -75,7 +75,7 @@ func (db AdminDB) SQL(ctx context.Context, req wire.SQLRequest) (wire.SQLResult,
 
 // sqlBody encodes a request: JSON only where plain text cannot say it (section 4).
 func sqlBody(req wire.SQLRequest) (body []byte, contentType string, err error) {
-	if len(req.Params) == 0 && !req.ReadOnly && req.MaxRows == 0 {
+	if len(req.Params) == 0 && !req.ReadOnly && req.MaxRows == 0 && req.Destroy == "" {
 		return []byte(req.SQL), "text/plain", nil
 	}
 	body, err = encode(req)

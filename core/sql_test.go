@@ -20,11 +20,13 @@ func TestSQLOnTheWire(t *testing.T) {
 		contentType string
 		body        string
 	}{
-		"plain":           {false, wire.SQLRequest{SQL: "select 1"}, "text/plain", "select 1"},
-		"alias":           {false, wire.SQLRequest{Query: "select 1"}, "text/plain", "select 1"},
-		"params":          {false, wire.SQLRequest{SQL: "select $1", Params: []any{"<a>"}}, "application/json", `{"sql":"select $1","params":["<a>"]}`},
-		"read only":       {true, wire.SQLRequest{SQL: "select 1", ReadOnly: true}, "application/json", `{"sql":"select 1","read_only":true}`},
-		"max rows":        {true, wire.SQLRequest{SQL: "delete from t", MaxRows: 5}, "application/json", `{"sql":"delete from t","max_rows":5}`},
+		"plain":     {false, wire.SQLRequest{SQL: "select 1"}, "text/plain", "select 1"},
+		"alias":     {false, wire.SQLRequest{Query: "select 1"}, "text/plain", "select 1"},
+		"params":    {false, wire.SQLRequest{SQL: "select $1", Params: []any{"<a>"}}, "application/json", `{"sql":"select $1","params":["<a>"]}`},
+		"read only": {true, wire.SQLRequest{SQL: "select 1", ReadOnly: true}, "application/json", `{"sql":"select 1","read_only":true}`},
+		"max rows":  {true, wire.SQLRequest{SQL: "delete from t", MaxRows: 5}, "application/json", `{"sql":"delete from t","max_rows":5}`},
+		"destroys nothing": {true, wire.SQLRequest{SQL: "drop table t", Destroy: wire.DestroyNothing}, "application/json",
+			`{"sql":"drop table t","destroy":"nothing"}`},
 		"plain, honoured": {true, wire.SQLRequest{SQL: "select 1"}, "text/plain", "select 1"},
 		"rewritten": {false, wire.SQLRequest{SQL: "select 1 ;\n; ", ReadOnly: true}, "application/json",
 			`{"sql":"select * from (select 1\n` + guarded + `","params":[null]}`},
@@ -95,6 +97,7 @@ func TestSQLRefusesBeforeAnyRequest(t *testing.T) {
 		{wire.SQLRequest{SQL: " \n"}, core.CodeInvalidQuery},
 		{wire.SQLRequest{SQL: "select $1", Params: []any{make(chan int)}}, core.CodeInvalidQuery},
 		{wire.SQLRequest{SQL: "delete from t", MaxRows: 5}, core.CodeNotSupported},
+		{wire.SQLRequest{SQL: "drop table t", Destroy: wire.DestroyNothing}, core.CodeNotSupported},
 	} {
 		_, err := c.Admin().SQL(t.Context(), tt.req)
 		wantError(t, err, tt.code)
