@@ -123,9 +123,10 @@ func watched(t *testing.T) (check func(t *testing.T, after string)) {
 // Each hostile text, in each place of each tool: a caller sees nothing of ben's and nobody changes it.
 func TestHostileTextChangesNoMeaning(t *testing.T) {
 	t.Parallel()
-	a := shared.agent(t, shared.as(t, "mallory@example.com"))
 	for _, prefix := range []string{"", "admin_"} {
 		t.Run(prefix+"tools", func(t *testing.T) {
+			t.Parallel()
+			a := shared.agent(t, shared.as(t, "mallory@example.com"))
 			check := watched(t)
 			for _, f := range fields(prefix) {
 				for _, text := range hostile {

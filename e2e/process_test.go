@@ -40,10 +40,7 @@ func (p *project) start(args []string, env ...string) (*process, error) {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		c.command = args[0]
 	}
-	c.cmd.Env = p.environ(append([]string{
-		"RUN402_LOG=debug", "RUN402_LOG_FORMAT=json",
-		"GORACE=atexit_sleep_ms=0", // else the race detector sleeps for a second at the end
-	}, env...)...)
+	c.cmd.Env = p.environ(append([]string{"RUN402_LOG=debug", "RUN402_LOG_FORMAT=json"}, env...)...)
 	c.cmd.Stdout, c.cmd.Stderr = c.stdout, c.stderr
 	c.cmd.WaitDelay = 10 * time.Second
 	var err error

@@ -66,7 +66,7 @@ func newProject(t *testing.T) *project {
 
 // environ is the environment that the program gets: ours without what would configure it, then the project's, then more.
 func (p *project) environ(more ...string) []string {
-	var env []string
+	env := []string{"GORACE=atexit_sleep_ms=0"} // else the race detector sleeps for a second at each end
 	for _, variable := range os.Environ() {
 		if !strings.HasPrefix(variable, "RUN402_") || strings.HasPrefix(variable, "RUN402_PG_BIN=") {
 			env = append(env, variable)
