@@ -38,6 +38,7 @@ type commands struct {
 	Gateway gatewayCommand `cmd:"" help:"Serve a local project's HTTP API, for @run402/functions."`
 	Env     envCommand     `cmd:"" help:"Print the local project's .env, with its keys."`
 	Token   tokenCommand   `cmd:"" help:"Print a user's token for the local project."`
+	Install installCommand `cmd:"" help:"Write the configuration of an MCP client."`
 	Doctor  doctorCommand  `cmd:"" help:"Check backend, keys and PostgreSQL, and say what helps."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
