@@ -154,7 +154,7 @@ func TestPanicCutsAStreamThatHasBegun(t *testing.T) {
 	}))
 	w := httptest.NewRecorder()
 	defer func() {
-		if recover() != http.ErrAbortHandler { //nolint:errorlint // net/http compares it so
+		if recover() != http.ErrAbortHandler {
 			t.Error("net/http was not told to cut the connection")
 		}
 		if w.Body.String() != "half an answer" {

@@ -34,7 +34,7 @@ func PublicLimits() Limits {
 	return Limits{AddressRate: 200, CallerRate: 50, Calls: 32, Streams: 64, Sessions: 256}
 }
 
-// buckets are token buckets by key. The least used are forgotten when there are too many, which gives them a full bucket.
+// buckets are token buckets by key. Of too many the least used are forgotten, which gives those keys a full bucket.
 type buckets struct {
 	limit rate.Limit
 	byKey *otter.Cache[string, *rate.Limiter]

@@ -102,7 +102,7 @@ func endWith(ctx context.Context, next http.Handler) http.Handler {
 	})
 }
 
-func notFound(w http.ResponseWriter, r *http.Request) {
+func notFound(w http.ResponseWriter, _ *http.Request) {
 	auth.WriteError(w, http.StatusNotFound, wire.Error{
 		Code: "NOT_FOUND", Category: "not_found", MutationState: "none",
 		Message: "there is nothing here: MCP is at " + mcpPath + ", or at " + ssePath + " for older clients",
@@ -118,8 +118,8 @@ func metadataURL(publicURL string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: server.ProtectedResourceMetadataPath(publicURL)}).String()
 }
 
-// protectedResource is the metadata of RFC 9728, by which clients find where to sign in. It has no scopes: what a caller
-// may do is decided by row level security.
+// protectedResource is the metadata of RFC 9728, by which clients find where to sign in. It has no scopes: row level
+// security decides what a caller may do.
 func protectedResource(l *config.Listen) http.Handler {
 	return server.NewProtectedResourceMetadataHandler(server.ProtectedResourceMetadataConfig{
 		Resource: l.Guard.PublicURL, AuthorizationServers: []string{l.AuthServer},

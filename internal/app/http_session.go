@@ -16,8 +16,8 @@ import (
 // request. mcp-go's own stateful manager keeps the ids of ended sessions for good.
 type sessionResolver struct{ sessions *auth.Sessions }
 
-// ResolveSessionIdManager implements server.SessionIdManagerResolver. The request is nil when mcp-go itself ends an idle
-// session.
+// ResolveSessionIdManager implements server.SessionIdManagerResolver. The request is nil when mcp-go itself ends a
+// session, which was idle.
 func (s sessionResolver) ResolveSessionIdManager(r *http.Request) server.SessionIdManager {
 	m := sessionManager{ctx: context.Background(), sessions: s.sessions}
 	if r != nil {
