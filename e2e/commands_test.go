@@ -21,7 +21,11 @@ func TestCommands(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			env.Defer(func() { _ = os.RemoveAll(p.dir) })
+			env.Defer(func() {
+				if err := p.remove(); err != nil {
+					t.Error(err)
+				}
+			})
 			env.Setenv("DATA", p.dir)
 			env.Setenv("RUN402_DATA_DIR", p.dir)
 			env.Setenv("RUN402_PG_BIN", os.Getenv("RUN402_PG_BIN"))

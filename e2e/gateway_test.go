@@ -53,9 +53,9 @@ func TestGatewayRefusesWebPages(t *testing.T) {
 	t.Parallel()
 	sql := "/projects/v1/admin/" + shared.keys["RUN402_PROJECT_ID"] + "/sql"
 	routes := []string{
-		"GET /health", "GET /rest/v1/", "GET /rest/v1/notes", "POST /rest/v1/notes", "POST /rest/v1/rpc/f", "GET /admin/v1/rest/notes",
-		"DELETE /admin/v1/rest/notes?id=eq.-1", "POST " + sql, "GET " + strings.TrimSuffix(sql, "sql") + "schema", "GET /nowhere", "OPTIONS /rest/v1/notes",
-		"HEAD /rest/v1/notes",
+		"GET /health", "GET /nowhere", "POST " + sql, "GET " + strings.TrimSuffix(sql, "sql") + "schema",
+		"GET /rest/v1/", "GET /rest/v1/notes", "HEAD /rest/v1/notes", "POST /rest/v1/notes", "OPTIONS /rest/v1/notes",
+		"POST /rest/v1/rpc/f", "GET /admin/v1/rest/notes", "DELETE /admin/v1/rest/notes?id=eq.-1",
 	}
 	for _, c := range []struct {
 		name, host, origin, code string

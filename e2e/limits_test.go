@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -104,7 +105,8 @@ func TestAnswersAreCutToWhatAgentsRead(t *testing.T) {
 			t.Errorf("%s: %d bytes, truncated %v, notice %q", c.tool, len(out.Text), out.Truncated, out.Notice)
 		}
 	}
-	if out := a.try(t, "admin_sql", args{"sql": "select * from " + strings.Repeat("x", 100_000)}); len(out.Text) > maxResult {
+	wrong := args{"sql": "select * from " + strings.Repeat("x", 100_000)}
+	if out := a.try(t, "admin_sql", wrong); len(out.Text) > maxResult {
 		t.Errorf("an error has %d bytes", len(out.Text))
 	}
 }
@@ -127,14 +129,16 @@ func TestMaxRowsUndoesTheWholeWrite(t *testing.T) {
 		{"admin_update_rows", args{"table": name, "set": set, "all_rows": true, "max_rows": 4}},
 		{"admin_delete_rows", args{"table": name, "all_rows": true, "max_rows": 4}},
 		{"admin_sql", args{"sql": "update " + name + " set text = 'changed'", "read_only": false, "max_rows": 4}},
-		{"admin_sql", args{"sql": "with d as (delete from " + name + " returning 1) select count(*) from d", "read_only": false, "max_rows": 4}},
+		{"admin_sql", args{
+			"sql": "with d as (delete from " + name + " returning 1) select count(*) from d", "read_only": false, "max_rows": 4,
+		}},
 	} {
 		out := a.try(t, c.tool, c.args)
 		if !out.IsError || !strings.Contains(out.Text, "max_rows") {
 			t.Errorf("%s %v answered %s", c.tool, c.args, out.Text)
 		}
 		got := a.call(t, "query_table", args{"table": name, "order": "id"})
-		if diff := cmp.Diff([]string{"as it was", "as it was", "as it was", "as it was", "as it was"}, got.column("text")); diff != "" {
+		if diff := cmp.Diff(slices.Repeat([]string{"as it was"}, 5), got.column("text")); diff != "" {
 			t.Fatalf("%s %v: %s", c.tool, c.args, diff)
 		}
 	}

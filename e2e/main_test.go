@@ -50,7 +50,11 @@ func run(m *testing.M) (code int) {
 	if shared.project, err = makeProject(); err != nil {
 		return fail(err)
 	}
-	defer func() { _ = os.RemoveAll(shared.dir) }()
+	defer func() {
+		if err := shared.remove(); err != nil {
+			code = fail(err)
+		}
+	}()
 	shared.gateway, err = shared.start([]string{"gateway", "--listen", "127.0.0.1:0"})
 	if err != nil {
 		return fail(err)

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,7 +23,8 @@ type project struct {
 	keys map[string]string
 }
 
-// emptyProject makes a data directory. As root, PostgreSQL runs as another user, who may not enter what t.TempDir makes.
+// emptyProject makes a data directory. As root, PostgreSQL runs as another user, who may not enter what t.TempDir
+// makes.
 func emptyProject() (*project, error) {
 	dir, err := os.MkdirTemp("", "e2e")
 	if err != nil {
@@ -57,14 +58,32 @@ func newProject(t *testing.T) *project {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := os.RemoveAll(p.dir); err != nil {
+		if err := p.remove(); err != nil {
 			t.Error(err)
 		}
 	})
 	return p
 }
 
-// environ is the environment that the program gets: ours without what would configure it, then the project's, then more.
+// remove removes a project that no process of ours uses any more. It is an error when PostgreSQL still runs: the last
+// one out was to stop it.
+func (p *project) remove() error {
+	var left error
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		pid, _, err := p.postmaster()
+		if err != nil || pid == 0 || !alive(pid) {
+			left = err
+			break
+		}
+		if time.Since(began) > 5*time.Second {
+			left = errors.Join(errors.New("nobody stopped PostgreSQL"), syscall.Kill(pid, syscall.SIGQUIT))
+			break
+		}
+	}
+	return errors.Join(left, os.RemoveAll(p.dir))
+}
+
+// environ is the environment that the program gets: ours without what would configure it, then the project's, and more.
 func (p *project) environ(more ...string) []string {
 	env := []string{"GORACE=atexit_sleep_ms=0"} // else the race detector sleeps for a second at each end
 	for _, variable := range os.Environ() {
@@ -105,39 +124,45 @@ func (p *project) as(t *testing.T, email string) string {
 }
 
 // postmaster is what postmaster.pid says: the process id and the directory of the socket. It is zero when nobody runs.
-func (p *project) postmaster(t *testing.T) (pid int, sockets string) {
-	t.Helper()
+func (p *project) postmaster() (pid int, sockets string, err error) {
 	text, err := os.ReadFile(filepath.Join(p.dir, "default", "pg", "postmaster.pid"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, ""
+		return 0, "", nil
 	}
 	if err != nil {
-		t.Fatal(err)
+		return 0, "", err
 	}
-	lines := bytes.Split(text, []byte("\n"))
+	lines := strings.Split(string(text), "\n")
 	if len(lines) < 5 {
-		return 0, ""
+		return 0, "", nil // not yet wholly written
 	}
-	pid, err = strconv.Atoi(string(lines[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pid, string(lines[4])
+	pid, err = strconv.Atoi(lines[0])
+	return pid, lines[4], err
 }
 
-// stopped fails the test unless PostgreSQL is gone, or goes while we wait, and has left nothing to recover.
+// running returns the process id of the project's PostgreSQL, 0 when there is none.
+func (p *project) running(t *testing.T) int {
+	t.Helper()
+	pid, _, err := p.postmaster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+// stopped waits for PostgreSQL's end, with nothing left to recover.
 func (p *project) stopped(t *testing.T, pid int) {
 	t.Helper()
-	eventually(t, "PostgreSQL ends", func() bool {
-		left, _ := p.postmaster(t)
-		return left == 0 && !alive(pid)
-	})
+	eventually(t, "PostgreSQL ends", func() bool { return p.running(t) == 0 && !alive(pid) })
 }
 
 // watch connects to the project's PostgreSQL as its superuser, whom no policy and no bug of ours hides anything from.
 func (p *project) watch(t *testing.T) *pgx.Conn {
 	t.Helper()
-	_, sockets := p.postmaster(t)
+	_, sockets, err := p.postmaster()
+	if err != nil {
+		t.Fatal(err)
+	}
 	conn, err := pgx.Connect(t.Context(), "user=postgres database=postgres sslmode=disable port=5432 host="+sockets)
 	if err != nil {
 		t.Fatal(err)

@@ -54,11 +54,13 @@ func TestToolsAreThoseThatTheOperatorOpened(t *testing.T) {
 		{"everything, for the person at the machine", nil, all},
 		{"a toolset", []string{"RUN402_TOOLSETS=data"}, data},
 		{"another", []string{"RUN402_TOOLSETS=admin"}, append([]string{"whoami"}, admin...)},
-		{"reading only", []string{"RUN402_READ_ONLY=1"}, strings.Fields("whoami " + reads + " admin_describe_tables admin_query_table admin_sql")},
+		{"reading only", []string{"RUN402_READ_ONLY=1"},
+			strings.Fields("whoami " + reads + " admin_describe_tables admin_query_table admin_sql")},
 		{"both", []string{"RUN402_READ_ONLY=true", "RUN402_TOOLSETS=data"}, strings.Fields("whoami " + reads)},
 		{"a remote project", shared.remote(shared.base, "RUN402_PROJECT_ID", "RUN402_ANON_KEY", "RUN402_SERVICE_KEY"), all},
 		{"without a service key", shared.remote(shared.base, "RUN402_PROJECT_ID", "RUN402_ANON_KEY"), data},
-		{"without an anon key", shared.remote(shared.base, "RUN402_PROJECT_ID", "RUN402_SERVICE_KEY"), append([]string{"whoami"}, admin...)},
+		{"without an anon key", shared.remote(shared.base, "RUN402_PROJECT_ID", "RUN402_SERVICE_KEY"),
+			append([]string{"whoami"}, admin...)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -120,7 +122,8 @@ func session(t *testing.T, a *agent) (answers []string) {
 
 	filter := func(column, op, value string) []args { return []args{{"column": column, "op": op, "value": value}} }
 	for _, prefix := range []string{"", "admin_"} {
-		insert, query, update, remove := prefix+"insert_rows", prefix+"query_table", prefix+"update_rows", prefix+"delete_rows"
+		insert, query := prefix+"insert_rows", prefix+"query_table"
+		update, remove := prefix+"update_rows", prefix+"delete_rows"
 		say(insert, args{"table": "items", "rows": []args{
 			{"title": prefix + "one", "n": 9007199254740993, "at": "2026-11-23T10:00:00Z", "tags": []any{"a", args{"b": nil}}},
 			{"title": prefix + `two, "2"`, "n": nil, "at": nil, "tags": nil},
@@ -133,7 +136,8 @@ func session(t *testing.T, a *agent) (answers []string) {
 		say(query, args{"table": "items", "order": "id"})
 		say(query, args{"table": "items", "order": "n.desc.nullslast,title", "limit": 2, "offset": 1, "count": true})
 		say(query, args{"table": "items", "select": "title", "filters": filter("title", "like", "%t%"), "order": "title"})
-		say(query, args{"table": "items", "filters": []args{{"column": "title", "op": "in", "values": []string{prefix + `two, "2"`}}}})
+		in := args{"column": "title", "op": "in", "values": []string{prefix + `two, "2"`}}
+		say(query, args{"table": "items", "filters": []args{in}})
 		say(query, args{"table": "items", "filters": filter("n", "is", "null"), "order": "id"})
 		say(query, args{"table": "items", "filters": filter("n", "eq", "many")})
 		say(query, args{"table": "items", "select": "titel"})

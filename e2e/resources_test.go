@@ -46,8 +46,9 @@ func (a *agent) complete(t *testing.T, begins string) []string {
 func TestResourcesAreTheCallers(t *testing.T) {
 	t.Parallel()
 	guarded, open := table(t, "id int primary key, words text"), table(t, "id int primary key")
-	fill(t, "alter table "+guarded+" enable row level security; create policy p on "+guarded+" to authenticated using (true); "+
-		"revoke all on "+guarded+" from anon; comment on table "+guarded+" is 'only for those who are signed in'")
+	fill(t, "alter table "+guarded+" enable row level security; "+
+		"create policy p on "+guarded+" to authenticated using (true); revoke all on "+guarded+" from anon; "+
+		"comment on table "+guarded+" is 'only for those who are signed in'")
 	nobody, ana := shared.agent(t), shared.agent(t, shared.as(t, "ana.reads@example.com"))
 
 	t.Run("are listed", func(t *testing.T) {
@@ -66,8 +67,9 @@ func TestResourcesAreTheCallers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(templates.ResourceTemplates) != 1 || templates.ResourceTemplates[0].URITemplate.Raw() != "run402://tables/{table}" {
-			t.Errorf("the templates are %+v", templates.ResourceTemplates)
+		got := templates.ResourceTemplates
+		if len(got) != 1 || got[0].URITemplate.Raw() != "run402://tables/{table}" {
+			t.Errorf("the templates are %+v", got)
 		}
 	})
 	t.Run("project", func(t *testing.T) {
@@ -112,7 +114,9 @@ func TestResourcesAreTheCallers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{`"words"`, "only for those who are signed in", `"rls_enabled":true`, `"using_expression"`} {
+		for _, want := range []string{
+			`"words"`, "only for those who are signed in", `"rls_enabled":true`, `"using_expression"`,
+		} {
 			if !strings.Contains(got, want) {
 				t.Errorf("it does not say %s: %s", want, got)
 			}
