@@ -54,7 +54,7 @@ func (c serveCommand) Run(ctx context.Context, p Process) (err error) {
 	} {
 		option(stdio)
 	}
-	if err := stdio.Listen(ctx, limitLines(p.Stdin, maxLine), p.Stdout); err != nil && ctx.Err() == nil {
+	if err := stdio.Listen(ctx, limitLines(pollable(p.Stdin), maxLine), p.Stdout); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return nil
