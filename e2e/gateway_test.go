@@ -68,6 +68,7 @@ func TestGatewayRefusesWebPages(t *testing.T) {
 		{"both", "evil.example", "http://evil.example", "HOST_NOT_ALLOWED"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			for _, route := range routes {
 				method, path, _ := strings.Cut(route, " ")
 				header := http.Header{"Access-Control-Request-Method": {"POST"}}
@@ -90,6 +91,7 @@ func TestGatewayRefusesWebPages(t *testing.T) {
 		})
 	}
 	t.Run("and answers everybody else on the machine", func(t *testing.T) {
+		t.Parallel()
 		for _, host := range []string{"", "localhost", "localhost:4020", "[::1]:4020"} {
 			header := http.Header{"Apikey": {shared.keys["RUN402_ANON_KEY"]}}
 			if host != "" {

@@ -40,6 +40,7 @@ func TestEachCallerSeesOnlyTheirRows(t *testing.T) {
 	}
 
 	t.Run("nor can one touch another's", func(t *testing.T) {
+		t.Parallel()
 		his := args{"table": name, "filters": []args{{"column": "text", "value": marker + " of ben"}}}
 		if got := ana.call(t, "delete_rows", his); *got.Affected != 0 {
 			t.Errorf("ana deleted ben's: %s", got.Text)
@@ -50,6 +51,7 @@ func TestEachCallerSeesOnlyTheirRows(t *testing.T) {
 		}
 	})
 	t.Run("nor write in another's name", func(t *testing.T) {
+		t.Parallel()
 		id := ben.call(t, "query_table", all).column("owner")[0]
 		refusal := ana.refused(t, "insert_rows", args{"table": name, "rows": []args{{"owner": id, "text": marker}}}, "42501")
 		if !strings.Contains(refusal.Error.NextStep, "polic") {
@@ -57,6 +59,7 @@ func TestEachCallerSeesOnlyTheirRows(t *testing.T) {
 		}
 	})
 	t.Run("while the admin plane sees them all, whoever the caller is", func(t *testing.T) {
+		t.Parallel()
 		got := nobody.call(t, "admin_query_table", args{"table": name, "order": "text"})
 		if diff := cmp.Diff([]string{marker + " of ana", marker + " of ben"}, got.column("text")); diff != "" {
 			t.Error(diff)

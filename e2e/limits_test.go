@@ -44,6 +44,7 @@ func TestPagingSeesEachRowOnce(t *testing.T) {
 	a := shared.agent(t)
 	for _, limit := range []int{0, 37, 200} {
 		t.Run(fmt.Sprint("limit ", limit), func(t *testing.T) {
+			t.Parallel()
 			var ids []string
 			arguments, cut := args{"table": name, "order": "id", "count": true}, 0
 			if limit > 0 {

@@ -52,6 +52,7 @@ func TestResourcesAreTheCallers(t *testing.T) {
 	nobody, ana := shared.agent(t), shared.agent(t, shared.as(t, "ana.reads@example.com"))
 
 	t.Run("are listed", func(t *testing.T) {
+		t.Parallel()
 		list, err := ana.ListResources(t.Context(), mcp.ListResourcesRequest{})
 		if err != nil {
 			t.Fatal(err)
@@ -73,6 +74,7 @@ func TestResourcesAreTheCallers(t *testing.T) {
 		}
 	})
 	t.Run("project", func(t *testing.T) {
+		t.Parallel()
 		for want, a := range map[string]*agent{`"signed_in":false`: nobody, `"email":"ana.reads@example.com"`: ana} {
 			got, err := a.read(t, "run402://project")
 			if err != nil || !strings.Contains(got, want) || !strings.Contains(got, shared.keys["RUN402_PROJECT_ID"]) {
@@ -81,6 +83,7 @@ func TestResourcesAreTheCallers(t *testing.T) {
 		}
 	})
 	t.Run("tables", func(t *testing.T) {
+		t.Parallel()
 		for who, a := range map[string]*agent{"nobody": nobody, "ana": ana} {
 			text, err := a.read(t, "run402://tables")
 			if err != nil {
@@ -110,6 +113,7 @@ func TestResourcesAreTheCallers(t *testing.T) {
 		}
 	})
 	t.Run("a table", func(t *testing.T) {
+		t.Parallel()
 		got, err := ana.read(t, "run402://tables/"+guarded)
 		if err != nil {
 			t.Fatal(err)
@@ -123,6 +127,7 @@ func TestResourcesAreTheCallers(t *testing.T) {
 		}
 	})
 	t.Run("what is not there or not theirs is not found", func(t *testing.T) {
+		t.Parallel()
 		for uri, a := range map[string]*agent{
 			"run402://tables/nowhere": ana, "run402://tables/" + guarded: nobody, "run402://tables/" + open: ana,
 			"run402://tables/..%2fproject": ana, "run402://tables/%27%3b": ana, "run402://secrets": ana,

@@ -130,8 +130,15 @@ func TestEveryProtocolRevisionWorks(t *testing.T) {
 				} `json:"tools"`
 			}
 			decode(t, l.request(t, "tools/list", params(map[string]any{})), &list)
-			if len(list.Tools) != 12 || !strings.Contains(string(list.Tools[0].InputSchema), `"type":"object"`) {
-				t.Errorf("it lists %d tools: %+v", len(list.Tools), list.Tools)
+			listed := false
+			for _, tool := range list.Tools {
+				listed = listed || tool.Name == "query_table"
+				if !strings.Contains(string(tool.InputSchema), `"type":"object"`) {
+					t.Errorf("%s has the schema %s", tool.Name, tool.InputSchema)
+				}
+			}
+			if !listed {
+				t.Errorf("it lists %+v", list.Tools)
 			}
 			var result struct {
 				Content           []struct{ Type, Text string } `json:"content"`
@@ -172,27 +179,16 @@ func TestErrorsReachWhoCanActOnThem(t *testing.T) {
 	t.Parallel()
 	l := newLine(shared.serve(t))
 	l.hello(t, "2025-11-25")
-	for _, c := range []struct {
-		name   string
-		method string
-		params any
-		code   int
-	}{
-		{"an unknown tool", "tools/call", callTool("drop_everything", args{}), -32602},
-		{"an unknown method", "tools/destroy", map[string]any{}, -32601},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if m := l.request(t, c.method, c.params); m.Error == nil || m.Error.Code != c.code {
-				t.Errorf("want the protocol error %d, got %s %+v", c.code, m.Result, m.Error)
-			}
-		})
-	}
-	t.Run("malformed JSON", func(t *testing.T) {
-		l.send(t, `{"jsonrpc":"2.0","id":77,"method":`)
-		if m := l.next(t); m.Error == nil || m.Error.Code != -32700 {
-			t.Errorf("want a parse error, got %+v", m)
+	for method, want := range map[string]int{"tools/call": -32602, "tools/destroy": -32601} {
+		m := l.request(t, method, callTool("drop_everything", args{}))
+		if m.Error == nil || m.Error.Code != want {
+			t.Errorf("%s of what is not there: want the protocol error %d, got %s %+v", method, want, m.Result, m.Error)
 		}
-	})
+	}
+	l.send(t, `{"jsonrpc":"2.0","id":77,"method":`)
+	if m := l.next(t); m.Error == nil || m.Error.Code != -32700 {
+		t.Errorf("malformed JSON: want a parse error, got %+v", m)
+	}
 
 	a := shared.agent(t, shared.as(t, "errors@example.com"))
 	for _, c := range []struct {
@@ -221,6 +217,7 @@ func TestErrorsReachWhoCanActOnThem(t *testing.T) {
 		{"broken SQL", "admin_sql", args{"sql": "selec 1"}, "SQL_ERROR", "syntax error", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			out := a.refused(t, c.tool, c.args, c.code)
 			if !strings.Contains(out.Text, c.says) || c.nextStep && out.Error.NextStep == "" {
 				t.Errorf("the answer does not say %s, or not what to do next: %s", c.says, out.Text)
