@@ -41,7 +41,8 @@ type adminUpdateInput struct {
 	Filters []filter        `json:"filters" doc:"All must hold"`
 	AllRows bool            `json:"all_rows" doc:"Instead of filters: the whole table"`
 	Select  string          `json:"select" arg:"list" doc:"Columns to return; default all"`
-	MaxRows int             `json:"max_rows" jsonschema:"minimum=1,default=100" doc:"Refuse to touch more"`
+	MaxRows int             `json:"max_rows" jsonschema:"minimum=1,default=100" doc:"More must be confirmed"`
+	confirmable
 }
 
 type adminDeleteInput struct {
@@ -49,7 +50,8 @@ type adminDeleteInput struct {
 	Filters []filter `json:"filters" doc:"All must hold"`
 	AllRows bool     `json:"all_rows" doc:"Instead of filters: the whole table"`
 	Select  string   `json:"select" arg:"list" doc:"Columns to return; default all"`
-	MaxRows int      `json:"max_rows" jsonschema:"minimum=1,default=100" doc:"Refuse to touch more"`
+	MaxRows int      `json:"max_rows" jsonschema:"minimum=1,default=100" doc:"More must be confirmed"`
+	confirmable
 }
 
 func (in adminUpdateInput) target() string { return in.Table }
@@ -69,14 +71,18 @@ func (s *Set) adminUpdateRows(ctx context.Context, in adminUpdateInput) (rows, e
 	if err := filtersOrAll(in.Filters, in.AllRows); err != nil {
 		return rows{}, err
 	}
-	return updateRows(ctx, s.adminFrom(in.Table), updateInput{in.Table, in.Set, in.Filters, in.Select, in.MaxRows})
+	return updateRows(ctx, s.adminFrom(in.Table), updateInput{
+		Set: in.Set, Filters: in.Filters, Select: in.Select, MaxRows: s.bound(ctx, in.MaxRows, in.AllRows),
+	})
 }
 
 func (s *Set) adminDeleteRows(ctx context.Context, in adminDeleteInput) (rows, error) {
 	if err := filtersOrAll(in.Filters, in.AllRows); err != nil {
 		return rows{}, err
 	}
-	return deleteRows(ctx, s.adminFrom(in.Table), deleteInput{in.Table, in.Filters, in.Select, in.MaxRows})
+	return deleteRows(ctx, s.adminFrom(in.Table), deleteInput{
+		Filters: in.Filters, Select: in.Select, MaxRows: s.bound(ctx, in.MaxRows, in.AllRows),
+	})
 }
 
 func filtersOrAll(filters []filter, all bool) error {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/run402/functions-mcp/auth"
+	"github.com/run402/functions-mcp/core"
 )
 
 // explain adds to a backend's failure what this caller can do about it. Names that it lists are those that the plane
@@ -28,6 +29,11 @@ func (s *Set) explain(ctx context.Context, t *tool, table string, f *failure) {
 		s.explainDenied(t, who, f)
 	case "25006":
 		f.NextStep = s.onlyReads(t)
+	case "PGRST124", core.CodeMaxAffected, "MAX_ROWS_EXCEEDED":
+		f.NextStep = "Nothing was changed. Touch fewer rows."
+		if s.o.Confirm == ConfirmOff {
+			f.NextStep = "Nothing was changed. Touch fewer rows, or raise max_rows if so many are meant."
+		}
 	case "428C9":
 		f.NextStep = "Leave that column out: the database fills it."
 	case "AUTHENTICATION_REQUIRED", "UNAUTHORIZED", "PGRST301", "PGRST302":
@@ -200,8 +206,6 @@ func valueAdvice(f *failure) string {
 		return "The statement took too long: add filters, or ask for fewer rows."
 	case "PGRST102":
 		return "All objects in rows must have the same keys."
-	case "PGRST124", "MAX_AFFECTED_EXCEEDED", "MAX_ROWS_EXCEEDED":
-		return "Nothing was changed. Touch fewer rows, or raise max_rows if so many are meant."
 	}
 	return ""
 }

@@ -18,7 +18,8 @@ type Event struct {
 	Tool      string
 	Plane     string // "caller", "admin" or "none"
 	Target    string // the table; empty when the tool has none or the arguments were not understood
-	Outcome   string // "ok", or the error's code
+	Outcome   string // "ok", or the error's code; "INPUT_REQUIRED" when the client is to ask the person and call again
+	Confirmed string // "elicitation" or "token" when the call was confirmed that way; see docs/security.md on its worth
 	Rows      int    // returned or, for a write, affected
 	Duration  time.Duration
 }

@@ -169,6 +169,7 @@ func TestAWholeTableIsTouchedOnlyByAnAdminWhoSaysSo(t *testing.T) {
 	if n := len(g.Requests()); n != 0 {
 		t.Errorf("%d requests were sent", n)
 	}
+	s.o.Confirm = ConfirmOff
 	if got := call(t, s, "admin_delete_rows", `{"table":"items","all_rows":true}`); got.isError || *got.body.Affected != 1 {
 		t.Errorf("all_rows: %s", got.text)
 	}
@@ -178,6 +179,7 @@ func TestALimitOfRowsThatCannotBeAtomicIsSaidToBeSo(t *testing.T) {
 	g := newBackend(hostedtest.Hosted) // says nothing of what it honours
 	g.Table("items", `{"id":1}`, `{"id":2}`, `{"id":3}`)
 	s := newSet(t, g, asUser(g))
+	s.o.Confirm = ConfirmOff
 	got := call(t, s, "delete_rows", `{"table":"items","filters":[{"column":"id","op":"gt","value":0}]}`)
 	if got.isError || *got.body.Affected != 3 || !strings.Contains(got.body.Notice, "not atomically") {
 		t.Errorf("within the limit: %s", got.text)

@@ -12,6 +12,12 @@ import (
 // Joiners and variation selectors shape Persian, Indic scripts and emoji, so up to two in a row stay; a longer run only
 // hides something. It works on the JSON text, because decoding rows would cost more than building them did.
 
+// Clean is clean for whatever else shows agents what a project's people wrote.
+func Clean(raw json.RawMessage) json.RawMessage {
+	cleaned, _ := clean(raw)
+	return cleaned
+}
+
 // clean returns the JSON text without invisible characters, literal or escaped, and whether there were any. The result
 // is raw itself when there were none.
 func clean(raw json.RawMessage) (json.RawMessage, bool) {

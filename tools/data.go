@@ -61,6 +61,7 @@ func (s *Set) updateRows(ctx context.Context, in updateInput) (rows, error) {
 	if err := needFilters(in.Filters, "Say which rows to update."); err != nil {
 		return rows{}, err
 	}
+	in.MaxRows = s.bound(ctx, in.MaxRows, false)
 	out, err := updateRows(ctx, s.from(ctx, in.Table), in)
 	return s.hidden(ctx, out, false), err
 }
@@ -69,6 +70,7 @@ func (s *Set) deleteRows(ctx context.Context, in deleteInput) (rows, error) {
 	if err := needFilters(in.Filters, "Say which rows to delete."); err != nil {
 		return rows{}, err
 	}
+	in.MaxRows = s.bound(ctx, in.MaxRows, false)
 	out, err := deleteRows(ctx, s.from(ctx, in.Table), in)
 	return s.hidden(ctx, out, false), err
 }

@@ -134,7 +134,7 @@ func TestRowsAndParametersKeepTheirText(t *testing.T) {
 	seven := 7
 	if diff := cmp.Diff(sqlInput{
 		SQL: "select $1", Params: []*string{text("1.50"), nil, text("x"), text("true")}, ReadOnly: true, MaxRows: &seven,
-	}, sql); diff != "" {
+	}, sql, cmp.AllowUnexported(sqlInput{})); diff != "" {
 		t.Error(diff)
 	}
 }

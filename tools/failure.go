@@ -18,6 +18,12 @@ const (
 	codeTimeout         = "TIMEOUT"
 	codeCanceled        = "CANCELED"
 	codeInternal        = "INTERNAL_ERROR"
+
+	codeConfirm       = "CONFIRMATION_REQUIRED" // repeat the call with confirm_token
+	codeConfirmDenied = "CONFIRMATION_DENIED"   // there is no way to confirm it
+	codeDeclined      = "CONFIRMATION_DECLINED" // the person was asked and did not agree
+	codeNotConfirmed  = "CONFIRMATION_INVALID"  // what came as a confirmation is none
+	codeInputRequired = "INPUT_REQUIRED"        // an outcome only: the client is asking
 )
 
 // failure is what a tool answers when it could not do its work, in words that an agent can act on: what was wrong with
@@ -30,6 +36,8 @@ type failure struct {
 	DidYouMean    string   `json:"did_you_mean,omitempty"`
 	Valid         []string `json:"valid,omitempty"`
 	NextStep      string   `json:"next_step,omitempty"`
+	Destroys      []string `json:"destroys,omitempty"`
+	ConfirmToken  string   `json:"confirm_token,omitempty"`
 	Retryable     bool     `json:"retryable"`
 	RetryAfter    int      `json:"retry_after,omitempty"` // seconds
 	MutationState string   `json:"mutation_state,omitempty"`

@@ -34,14 +34,16 @@ type updateInput struct {
 	Set     json.RawMessage `json:"set" jsonschema:"required" doc:"Column: new value"`
 	Filters []filter        `json:"filters" jsonschema:"required" doc:"At least one; all must hold"`
 	Select  string          `json:"select" arg:"list" doc:"Columns to return; default all"`
-	MaxRows int             `json:"max_rows" jsonschema:"minimum=1,default=100" doc:"Refuse to touch more"`
+	MaxRows int             `json:"max_rows" jsonschema:"minimum=1,default=100" doc:"More must be confirmed"`
+	confirmable
 }
 
 type deleteInput struct {
 	Table   string   `json:"table" jsonschema:"required"`
 	Filters []filter `json:"filters" jsonschema:"required" doc:"At least one; all must hold"`
 	Select  string   `json:"select" arg:"list" doc:"Columns to return; default all"`
-	MaxRows int      `json:"max_rows" jsonschema:"minimum=1,default=100" doc:"Refuse to touch more"`
+	MaxRows int      `json:"max_rows" jsonschema:"minimum=1,default=100" doc:"More must be confirmed"`
+	confirmable
 }
 
 func (in queryInput) target() string  { return in.Table }

@@ -36,6 +36,12 @@ type Options struct {
 	// CallerPlane and AdminPlane say that there is an anon key, a service key. A plane without its key has no tools.
 	CallerPlane, AdminPlane bool
 
+	// Confirm is how calls that destroy or change much are confirmed; empty is ConfirmToken.
+	Confirm Confirm
+	// Secret is what the keys that seal confirmations are derived from: the service key, or else the JWT secret, so that
+	// any copy of the server opens them. Without one they are random, and good for this process alone.
+	Secret []byte
+
 	ProjectID string
 	Backend   string // for people and agents: "local project default", "https://api.run402.com"
 	// Shared says that many callers use this server (HTTP), so that its instructions name none of them.
@@ -51,6 +57,9 @@ type Set struct {
 	o        Options
 	tools    []*tool
 	toolsets []string // that have a tool
+
+	tokens, states sealer // of proofs that an agent brings back, that a client does
+	now            func() time.Time
 }
 
 // New builds the tools. It fails on an unknown toolset and on a tool that breaks the rules of the surface.
@@ -73,6 +82,9 @@ func New(o Options) (*Set, error) {
 		}
 	}
 	s := &Set{o: o}
+	if err := s.prepareConfirm(); err != nil {
+		return nil, err
+	}
 	return s, s.add(s.all())
 }
 

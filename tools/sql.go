@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/run402/functions-mcp/core/wire"
 )
@@ -19,7 +20,8 @@ type sqlInput struct {
 	SQL      string    `json:"sql" jsonschema:"required" doc:"$1, $2 are params; without them also several statements"`
 	Params   []*string `json:"params" doc:"Values as text, or null"`
 	ReadOnly bool      `json:"read_only" jsonschema:"default=true" doc:"false to write"`
-	MaxRows  *int      `json:"max_rows" jsonschema:"minimum=1" doc:"Default 100; a write that touches more is undone"`
+	MaxRows  *int      `json:"max_rows" jsonschema:"minimum=1" doc:"Default 100; to write more must be confirmed"`
+	confirmable
 }
 
 // sqlTool is admin_sql. In a server that only reads it has no argument to say otherwise.
@@ -40,11 +42,24 @@ func (s *Set) sqlTool() *tool {
 
 func (s *Set) adminSQL(ctx context.Context, in sqlInput) (rows, error) {
 	req := wire.SQLRequest{SQL: in.SQL, ReadOnly: in.ReadOnly, MaxRows: defaultSQLRows}
-	unbounded := false
 	if in.MaxRows != nil {
 		req.MaxRows = *in.MaxRows
-	} else if !in.ReadOnly && !s.o.Client.Honours(ctx, wire.HonoursReadOnlySQL) {
-		req.MaxRows, unbounded = 0, true // a limit that nobody asked for must not keep a write from running
+	}
+	unbounded := !in.ReadOnly && !s.o.Client.Honours(ctx, wire.HonoursReadOnlySQL)
+	switch {
+	case unbounded && in.MaxRows == nil: // a limit that nobody asked for must not keep a write from running
+		if g := granted(ctx); s.o.Confirm != ConfirmOff && (g == nil || g.rows != anyRows) {
+			return rows{}, &question{
+				does: "write, and this backend cannot tell how much it changes or drops", grant: grant{rows: anyRows},
+				state: "not_started",
+			}
+		}
+		req.MaxRows = 0
+	case !in.ReadOnly && s.o.Confirm != ConfirmOff:
+		req.MaxRows, req.Destroy = s.bound(ctx, req.MaxRows, false), wire.DestroyNothing
+		if g := granted(ctx); g != nil && g.destroy != "" {
+			req.Destroy = g.destroy
+		}
 	}
 	for _, p := range in.Params {
 		if p == nil {
@@ -69,8 +84,11 @@ func (s *Set) adminSQL(ctx context.Context, in sqlInput) (rows, error) {
 			out.columns = append(out.columns, f.Name+" "+f.Type)
 		}
 	}
-	if res.Truncated {
+	switch {
+	case res.Truncated && in.ReadOnly:
 		out.notices = append(out.notices, "There are more rows than max_rows.")
+	case res.Truncated:
+		out.notices = append(out.notices, fmt.Sprintf("Only the first %d rows are here: to see more, only read.", len(res.Rows)))
 	}
 	if unbounded {
 		out.notices = append(out.notices, "This backend cannot bound what SQL writes: max_rows did not hold.")

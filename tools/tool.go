@@ -50,6 +50,7 @@ type tool struct {
 type (
 	targeted interface{ target() string }          // the table that a call is about
 	sized    interface{ size() int }               // how many rows a result is about
+	asker    interface{ take() string }            // arguments that may hold a confirm token
 	renderer interface{ render() json.RawMessage } // a result that encodes itself, clean and within maxResult
 )
 
@@ -66,6 +67,12 @@ func define[In, Out any](s spec, fn func(context.Context, In) (Out, error)) *too
 		}
 		if t, ok := any(in).(targeted); ok {
 			ev.Target = short(t.target())
+		}
+		if a, ok := any(&in).(asker); ok {
+			token := a.take()
+			if err := confirmationOf(ctx).admit(token, in); err != nil {
+				return nil, err
+			}
 		}
 		out, err := fn(ctx, in)
 		if err != nil {
@@ -97,16 +104,18 @@ func (s *Set) serve(t *tool) func(context.Context, mcp.CallToolRequest) (*mcp.Ca
 	return func(ctx context.Context, req mcp.CallToolRequest) (result *mcp.CallToolResult, _ error) {
 		start := time.Now()
 		ev := Event{Principal: "unknown", Tool: t.name, Plane: string(t.plane), Outcome: "ok"}
-		ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-		defer cancel()
+		c := s.newConfirmation(t, req)
 		defer func() {
 			if r := recover(); r != nil {
 				result = s.refuse(ctx, t, &ev, panicked(r))
 			}
-			ev.Duration = time.Since(start)
+			ev.Confirmed, ev.Duration = c.how, time.Since(start)
 			s.o.Audit.Record(ctx, ev)
 		}()
-		out, err := s.run(ctx, t, req, &ev)
+		out, err := s.run(ctx, t, c, &ev)
+		if q, ok := errors.AsType[*question](err); ok {
+			out, err = s.ask(ctx, t, c, q, &ev)
+		}
 		if err != nil {
 			return s.refuse(ctx, t, &ev, err), nil
 		}
@@ -114,7 +123,10 @@ func (s *Set) serve(t *tool) func(context.Context, mcp.CallToolRequest) (*mcp.Ca
 	}
 }
 
-func (s *Set) run(ctx context.Context, t *tool, req mcp.CallToolRequest, ev *Event) (*mcp.CallToolResult, error) {
+// run makes the call once, within its time. The error is a question or a failure.
+func (s *Set) run(ctx context.Context, t *tool, c *confirmation, ev *Event) (*mcp.CallToolResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
 	caller, err := s.o.Callers(ctx)
 	if err != nil {
 		return nil, &failure{
@@ -123,9 +135,13 @@ func (s *Set) run(ctx context.Context, t *tool, req mcp.CallToolRequest, ev *Eve
 		}
 	}
 	ev.Principal, ev.Verified = principal(caller), caller.Verified
-	out, err := t.call(auth.WithCaller(ctx, caller), rawArguments(req), ev)
+	c.caller = caller
+	out, err := t.call(context.WithValue(auth.WithCaller(ctx, caller), confirmationKey{}, c), c.request.RawArguments, ev)
 	if err != nil {
-		return nil, err
+		if q := s.question(c, ev.Target, err); q != nil {
+			return nil, q
+		}
+		return nil, failed(ctx, s.o.Log, t.name, err)
 	}
 	if r, ok := out.(renderer); ok {
 		return answer(r.render(), false), nil
@@ -134,11 +150,16 @@ func (s *Set) run(ctx context.Context, t *tool, req mcp.CallToolRequest, ev *Eve
 	return answer(text, false), nil
 }
 
+// explainTimeout is for what may have to be asked of the backend to explain a failure.
+const explainTimeout = 5 * time.Second
+
 // refuse answers with a tool error, which the agent sees and can act on.
 func (s *Set) refuse(ctx context.Context, t *tool, ev *Event, err error) *mcp.CallToolResult {
 	if p := (*panicError)(nil); errors.As(err, &p) {
 		s.o.Log.ErrorContext(ctx, "tool panicked", "tool", t.name, "type", typeName(p.value), "stack", string(p.stack))
 	}
+	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
+	defer cancel()
 	f := failed(ctx, s.o.Log, t.name, err)
 	s.explain(ctx, t, ev.Target, f)
 	ev.Outcome = f.Code

@@ -152,7 +152,7 @@ func session() []step {
 			tool:  "admin_update_rows",
 			args: `{"table":"tickets", "set":{"status":"closed"}, ` +
 				`"filters":[{"column":"status", "op":"eq", "value":"solved"}]}`,
-			as: []turn{{"ana", all(refuses("PGRST124", "400", "max_rows"),
+			as: []turn{{"ana", all(refuses("CONFIRMATION_REQUIRED", "400 rows", "confirm_token"),
 				holds(`400 = (select count(*) from tickets where status = 'solved')`))}},
 		},
 	}
