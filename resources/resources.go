@@ -26,10 +26,12 @@ const (
 	contentType = "application/json"
 )
 
-// Options says what the resources work with. Client and Callers are needed.
+// Options says what the resources work with. Client, Callers and Clean are needed.
 type Options struct {
 	Client  *core.Client
 	Callers auth.Callers
+	// Clean takes out of JSON text what no person sees: names and comments are written by others. See tools.Clean.
+	Clean func(json.RawMessage) json.RawMessage
 
 	// CallerPlane says that there is an anon key. The tables are then those that the caller may reach.
 	CallerPlane bool
@@ -113,7 +115,7 @@ func (s *Set) read(
 			return nil, s.unforeseen(ctx, "resource not encoded", err, "")
 		}
 		return []mcp.ResourceContents{mcp.TextResourceContents{
-			URI: req.Params.URI, MIMEType: contentType, Text: string(text),
+			URI: req.Params.URI, MIMEType: contentType, Text: string(s.o.Clean(text)),
 		}}, nil
 	}
 }
@@ -131,9 +133,18 @@ func (s *Set) readable(ctx context.Context, uri string, err error) error {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("read %s: it took too long; try again", uri)
 	case errors.As(err, &remote):
-		return fmt.Errorf("read %s: %s: %s", uri, remote.Code, remote.Message)
+		return fmt.Errorf("read %s: %s: %s", uri, remote.Code, s.visible(remote.Message))
 	}
 	return s.unforeseen(ctx, "resource failed", err, "")
+}
+
+// visible is a text without what no person sees.
+func (s *Set) visible(text string) string {
+	raw, err := json.Marshal(text)
+	if err != nil || json.Unmarshal(s.o.Clean(raw), &text) != nil {
+		return ""
+	}
+	return text
 }
 
 // unforeseen logs what happened by type only, since a text may hold a value, and gives the client an id to report.

@@ -43,7 +43,7 @@ func newServer(t *testing.T, g *hostedtest.Gateway, change func(*Options)) *serv
 		t.Fatal(err)
 	}
 	o := Options{
-		Client: client, CallerPlane: true, Admin: true, ProjectID: hostedtest.ProjectID, Backend: "a test",
+		Client: client, Clean: withoutOverrides, CallerPlane: true, Admin: true, ProjectID: hostedtest.ProjectID, Backend: "a test",
 		Callers: func(context.Context) (auth.Caller, error) {
 			return auth.Caller{Token: g.Token("authenticated"), ID: "user-1", Role: "authenticated", Verified: true}, nil
 		},
@@ -55,6 +55,11 @@ func newServer(t *testing.T, g *hostedtest.Gateway, change func(*Options)) *serv
 	m := server.NewMCPServer("functions-mcp", "test", s.ServerOptions()...)
 	s.Register(m)
 	return m
+}
+
+// withoutOverrides stands for tools.Clean.
+func withoutOverrides(raw json.RawMessage) json.RawMessage {
+	return bytes.ReplaceAll(raw, []byte("\u202e"), nil)
 }
 
 type answer struct {
@@ -189,6 +194,31 @@ func TestNamesOfTablesComplete(t *testing.T) {
 				t.Errorf("%+v", c)
 			}
 		})
+	}
+}
+
+func TestNamesAndCommentsHideNothing(t *testing.T) {
+	g := hostedtest.New(hostedtest.Hosted)
+	g.Script("GET", "/rest/v1/", hostedtest.Answer{Body: `{"swagger":"2.0","paths":{"/it\u202eems":{"get":{}}},"definitions":{"it\u202eems":{
+		"description":"a \u202ecomment","properties":{"i\u202ed":{"format":"uuid","type":"string","description":"another \u202eone"}}}}}`})
+	m := newServer(t, g, callerOnly)
+	list, failure := read(t, m, "run402://tables")
+	if want := `[{"name":"items","uri":"run402://tables/it%E2%80%AEems","columns":["id uuid"]}]`; list != want {
+		t.Errorf("%s%s", list, failure)
+	}
+	text, failure := read(t, m, "run402://tables/it%E2%80%AEems")
+	if !strings.Contains(text, "a comment") || !strings.Contains(text, "another one") || strings.Contains(text, "\u202e") {
+		t.Errorf("%s%s", text, failure)
+	}
+	got := rpc(t, m, "completion/complete", map[string]any{
+		"ref": map[string]any{"type": "ref/resource", "uri": tableURI}, "argument": map[string]any{"name": "table", "value": ""},
+	})
+	if diff := cmp.Diff([]string{"items"}, got.Result.Completion.Values); diff != "" {
+		t.Error(diff)
+	}
+	g.Script("GET", "/rest/v1/", hostedtest.Answer{Status: 400, Body: `{"code":"BROKEN","message":"it is \u202ebroken"}`})
+	if _, failure := read(t, m, "run402://tables"); failure != "read run402://tables: BROKEN: it is broken" {
+		t.Error(failure)
 	}
 }
 

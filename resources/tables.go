@@ -137,7 +137,7 @@ func (s *Set) CompleteResourceArgument(
 			continue
 		}
 		if completion.Total++; len(completion.Values) < most {
-			completion.Values = append(completion.Values, e.Name)
+			completion.Values = append(completion.Values, s.visible(e.Name))
 		}
 	}
 	completion.HasMore = completion.Total > len(completion.Values)

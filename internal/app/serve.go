@@ -67,13 +67,14 @@ func newServer(
 	set, err := tools.New(tools.Options{
 		Client: b.client, Callers: callers, Toolsets: s.Toolsets, ReadOnly: s.ReadOnly,
 		CallerPlane: b.caller, AdminPlane: b.admin, ProjectID: b.projectID, Backend: b.name,
-		Shared: s.Listen != nil, Log: log, Audit: audit{log: log, gateway: b.gateway},
+		Secret: []byte(b.serviceKey), Shared: s.Listen != nil, Log: log, Audit: audit{log: log, gateway: b.gateway},
 	})
 	if err != nil {
 		return nil, err
 	}
 	read := resources.New(resources.Options{
-		Client: b.client, Callers: callers, CallerPlane: b.caller, Admin: b.admin && open(s.Toolsets, tools.ToolsetAdmin),
+		Client: b.client, Callers: callers, Clean: tools.Clean,
+		CallerPlane: b.caller, Admin: b.admin && open(s.Toolsets, tools.ToolsetAdmin),
 		ProjectID: b.projectID, Backend: b.name, Toolsets: s.Toolsets, Log: log,
 	})
 	mcp := server.NewMCPServer("functions-mcp", version, slices.Concat(set.ServerOptions(), read.ServerOptions(), more)...)
