@@ -72,6 +72,12 @@ func (b *backend) start() {
 	}
 }
 
+// ready reports whether a caller can be served: the backend answers, and its database.
+func (b *backend) ready(ctx context.Context) error {
+	_, err := b.client.DB("").Tables(ctx)
+	return err
+}
+
 func (b *backend) close() error {
 	if b.gateway == nil {
 		return nil

@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mark3labs/mcp-go/server"
+
+	"github.com/run402/functions-mcp/auth"
 	"github.com/run402/functions-mcp/config"
 )
 
@@ -28,16 +31,25 @@ func serveMCP(ctx context.Context, p Process, back *backend, s config.Settings, 
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", s.Listen.Guard.Listen, err)
 	}
-	defer func() { _ = listener.Close() }() // the server closes it too
-	h, err := newMCPHandler(ctx, back, s, log)
+	h, err := overHTTP(back, s, log).handler(ctx)
 	if err != nil {
-		return err
+		return errors.Join(err, listener.Close())
 	}
-	defer h.close()
 	if _, err := fmt.Fprintf(p.Stdout, "MCP at http://%s%s\n", listener.Addr(), mcpPath); err != nil {
-		return err
+		h.close()
+		return errors.Join(err, listener.Close())
 	}
-	return serveHTTP(ctx, newHTTPServer(h, log), listener, h.endStreams)
+	return h.serve(ctx, listener, log)
+}
+
+// overHTTP is the program's own MCP server.
+func overHTTP(back *backend, s config.Settings, log *slog.Logger) HTTP {
+	return HTTP{
+		Listen: s.Listen, Verify: back.verify, AnonKey: back.anonKey, ServiceKey: back.serviceKey, Ready: back.ready, Log: log,
+		NewServer: func(more ...server.ServerOption) (*server.MCPServer, error) {
+			return newServer(back, s, auth.ContextCaller, log, more...)
+		},
+	}
 }
 
 func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {

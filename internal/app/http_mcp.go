@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -26,6 +28,29 @@ const (
 	heartbeat   = 30 * time.Second // so that proxies keep a stream, and a client that is gone shows
 )
 
+// HTTP is MCP over HTTP as `serve --listen` has it: the same chain, routes and http.Server, for whatever MCP server.
+// The conformance suite holds it to the protocol with a server of its own. All but the keys are needed.
+type HTTP struct {
+	Listen              *config.Listen
+	Verify              auth.Verify // who a bearer speaks for
+	AnonKey, ServiceKey string      // which Verify need not know; see auth.WithKeys
+	Ready               func(context.Context) error
+	Log                 *slog.Logger
+	// NewServer makes the MCP server, with the options that the transports need. auth.ContextCaller tells its
+	// handlers who is calling.
+	NewServer func(...server.ServerOption) (*server.MCPServer, error)
+}
+
+// Serve answers on the listener until ctx ends, then lets calls finish for five seconds. It closes the listener. A
+// configuration that cannot be meant is an error at once.
+func (s HTTP) Serve(ctx context.Context, listener net.Listener) error {
+	h, err := s.handler(ctx)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return h.serve(ctx, listener, s.Log)
+}
+
 // mcpHandler is everything that `serve --listen` answers.
 type mcpHandler struct {
 	http.Handler
@@ -33,17 +58,24 @@ type mcpHandler struct {
 	streamable *server.StreamableHTTPServer
 }
 
+// serve answers on the listener until ctx ends, and closes it and the handler.
+func (h *mcpHandler) serve(ctx context.Context, listener net.Listener, log *slog.Logger) error {
+	defer h.close()
+	defer func() { _ = listener.Close() }() // the http.Server closes it too
+	return serveHTTP(ctx, newHTTPServer(h, log), listener, h.endStreams)
+}
+
 func (h *mcpHandler) close() {
 	h.endStreams()
 	_ = h.streamable.Shutdown(context.Background()) // stops its sweeper; it has no listener that could fail
 }
 
-// newMCPHandler wires both transports behind the one chain. Policy is in the chain; here is only what goes where.
-func newMCPHandler(ctx context.Context, back *backend, s config.Settings, log *slog.Logger) (*mcpHandler, error) {
+// handler wires both transports behind the one chain. Policy is in the chain; here is only what goes where.
+func (s HTTP) handler(ctx context.Context) (*mcpHandler, error) {
 	l := s.Listen
-	identify := back.verify
+	identify := s.Verify
 	chainConfig := auth.ChainConfig{
-		Guard: l.Guard, RequireAuth: l.RequireAuth, Limits: auth.PublicLimits(), Sessions: &auth.Sessions{}, Log: log,
+		Guard: l.Guard, RequireAuth: l.RequireAuth, Limits: auth.PublicLimits(), Sessions: &auth.Sessions{}, Log: s.Log,
 	}
 	if l.Guard.PublicURL == "" { // only then can it be reached by loopback alone
 		chainConfig.Limits = auth.LocalLimits()
@@ -52,13 +84,13 @@ func newMCPHandler(ctx context.Context, back *backend, s config.Settings, log *s
 		identify = auth.ForAudience(identify, l.Guard.PublicURL)
 		chainConfig.Metadata = metadataURL(l.Guard.PublicURL)
 	}
-	chainConfig.Identify = auth.WithKeys(identify, back.anonKey, back.serviceKey)
+	chainConfig.Identify = auth.WithKeys(identify, s.AnonKey, s.ServiceKey)
 	chain, err := auth.NewChain(chainConfig)
 	if err != nil {
 		return nil, &usageError{err}
 	}
 	legacy := &sseCalls{chain: chain, sessions: chainConfig.Sessions}
-	mcp, err := newServer(back, s, auth.ContextCaller, log, legacy.options()...)
+	mcp, err := s.NewServer(legacy.options()...)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +99,7 @@ func newMCPHandler(ctx context.Context, back *backend, s config.Settings, log *s
 		server.WithSessionIdManagerResolver(sessionResolver{chainConfig.Sessions}),
 		server.WithSessionIdleTTL(sessionIdle),
 		server.WithHeartbeatInterval(heartbeat),
-		server.WithStreamableHTTPLogger(log),
+		server.WithStreamableHTTPLogger(s.Log),
 		server.WithDisableLocalhostProtection(true), // the guard knows the public URL too
 	)
 
@@ -76,7 +108,7 @@ func newMCPHandler(ctx context.Context, back *backend, s config.Settings, log *s
 	mux.Handle("GET "+ssePath, chain.Calls(sse.SSEHandler(), auth.QuerySession))
 	mux.Handle("POST "+messagePath, chain.Calls(sse.MessageHandler(), auth.QuerySession))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeStatus(w, http.StatusOK, "ok") })
-	mux.Handle("GET /readyz", &readiness{back: back, log: log})
+	mux.Handle("GET /readyz", &readiness{ready: s.Ready, log: s.Log})
 	if l.AuthServer != "" {
 		mux.Handle(server.ProtectedResourceMetadataPath(l.Guard.PublicURL), protectedResource(l))
 	}

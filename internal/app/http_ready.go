@@ -12,8 +12,8 @@ import (
 
 // readiness answers whether calls can be served: the backend is there, and its database.
 type readiness struct {
-	back *backend
-	log  *slog.Logger
+	ready func(context.Context) error
+	log   *slog.Logger
 
 	mu     sync.Mutex // held while asking, so that many who ask are one question
 	asked  time.Time
@@ -44,7 +44,7 @@ func (h *readiness) ask(ctx context.Context) (reason string) {
 	// Not ended by who asks, who may go away: the answer is for all.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
 	defer cancel()
-	_, err := h.back.client.DB("").Tables(ctx)
+	err := h.ready(ctx)
 	switch {
 	case err == nil:
 		h.reason = ""

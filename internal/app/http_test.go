@@ -67,7 +67,7 @@ func newSite(t *testing.T, change func(*config.Listen)) *site {
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var ctx context.Context
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(t.Context()))
-	h, err := newMCPHandler(ctx, back, config.Settings{Toolsets: []string{"data"}, Listen: l}, log)
+	h, err := overHTTP(back, config.Settings{Toolsets: []string{"data"}, Listen: l}, log).handler(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,7 +330,7 @@ func TestReadyzSaysWhyNotWithoutSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &readiness{back: &backend{client: broken}, log: slog.New(slog.DiscardHandler)}
+	h := &readiness{ready: (&backend{client: broken}).ready, log: slog.New(slog.DiscardHandler)}
 	if reason := h.ask(t.Context()); !strings.Contains(reason, "backend") || strings.Contains(reason, "hunter2") {
 		t.Errorf("reason %q", reason)
 	}
