@@ -63,8 +63,9 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 }
 
 // serveHTTP serves until ctx ends, then lets what runs finish: for streamTime, after which endStreams must end what
-// would stay open by design, and for drainTime altogether. What still runs is cancelled.
+// would stay open by design, and for drainTime altogether. What still runs is cancelled, and said to be an error.
 func serveHTTP(ctx context.Context, srv *http.Server, listener net.Listener, endStreams func()) error {
+	new(unusedConns).watch(srv)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(listener) }()
 	select {
@@ -76,7 +77,7 @@ func serveHTTP(ctx context.Context, srv *http.Server, listener net.Listener, end
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	if err := srv.Shutdown(drain); err != nil {
-		return errors.Join(fmt.Errorf("shut down http: %w", err), srv.Close())
+		return errors.Join(fmt.Errorf("shut down http: calls were still running: %w", err), srv.Close())
 	}
 	return nil
 }

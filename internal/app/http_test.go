@@ -71,11 +71,9 @@ func newSite(t *testing.T, change func(*config.Listen)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := newHTTPServer(h, log)
-	srv.ReadHeaderTimeout = 100 * time.Millisecond // instead of ten seconds
 	stopped := make(chan error, 1)
 	s.stopped = sync.OnceValue(func() error { return <-stopped })
-	go func() { stopped <- serveHTTP(ctx, srv, listener, h.endStreams) }()
+	go func() { stopped <- serveHTTP(ctx, newHTTPServer(h, log), listener, h.endStreams) }()
 	t.Cleanup(func() {
 		s.stop()
 		if err := s.stopped(); err != nil { // as when a stream held it up
