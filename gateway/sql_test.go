@@ -103,6 +103,7 @@ func TestAdminSQLRefuses(t *testing.T) {
 		{"set role", map[string]any{"sql": "set role anon"}, 403, "FORBIDDEN", "Blocked SQL pattern:"},
 		{"set session authorization", map[string]any{"sql": "set session authorization postgres"}, 403, "FORBIDDEN", "Blocked SQL pattern:"},
 		{"alter system", map[string]any{"sql": "alter system set work_mem = '1MB'"}, 400, "SQL_ERROR", "transaction block"},
+		{"a session that is ended", map[string]any{"sql": "do $$ begin raise sqlstate '57P01'; end $$"}, 503, "DATABASE_UNAVAILABLE", "not known"},
 		{"copy from program", map[string]any{"sql": "copy refuses from program 'id'"}, 403, "FORBIDDEN", "Blocked SQL pattern:"},
 		{"the internal schema", map[string]any{"sql": "select * from internal.audit"}, 403, "FORBIDDEN", "Blocked SQL pattern:"},
 		{"the event triggers", map[string]any{"sql": "drop event trigger expose"}, 403, "FORBIDDEN", "Blocked SQL pattern:"},

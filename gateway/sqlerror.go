@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -41,7 +42,7 @@ func writeSQLError(w http.ResponseWriter, err error, readOnly bool) {
 		status, e.Code, e.Category = http.StatusServiceUnavailable, "DATABASE_UNAVAILABLE", "local"
 		e.Message = "the database could not be reached: try again in a moment"
 		e.Retryable, e.MutationState = true, "none"
-	case errors.As(err, &pg):
+	case errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "57P0"): // PostgreSQL ends the session, or itself
 		status = refusedSQL(&e, pg, readOnly)
 	default:
 		status, e.Code, e.Category = http.StatusServiceUnavailable, "DATABASE_UNAVAILABLE", "local"
