@@ -25,6 +25,7 @@ test: ## Run every test, with the race detector
 bench: ## Measure; no test asserts a time
 	@.ci/need certificates postgresql
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./...
+	$(GO) run ./e2e/bench
 
 lint: ## Check format, correctness, style and known vulnerabilities
 	@.ci/need certificates

@@ -61,9 +61,8 @@ func (s *server) initialize() error {
 }
 
 // initialized tells the server that the client is ready, which has no answer.
-func (s *server) initialized() error {
-	_, err := s.in.WriteString(`{"jsonrpc":"2.0","method":"notifications/initialized"}` + "\n")
-	return err
+func (s *server) initialized() {
+	_, _ = s.in.WriteString(`{"jsonrpc":"2.0","method":"notifications/initialized"}` + "\n") // as send
 }
 
 // call is a tools/call: the tool and its arguments in JSON.

@@ -74,7 +74,7 @@ func run(ctx context.Context, program string, only []string) (err error) {
 		}
 	}
 	b := &bench{program: program}
-	if err := b.open(ctx); err != nil {
+	if err := b.prepare(ctx); err != nil {
 		return errors.Join(err, b.close())
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
@@ -91,8 +91,8 @@ func run(ctx context.Context, program string, only []string) (err error) {
 	return b.report.print(os.Stdout)
 }
 
-// open builds the programs and makes the project that is measured on.
-func (b *bench) open(ctx context.Context) (err error) {
+// prepare builds the programs and makes the project that is measured on.
+func (b *bench) prepare(ctx context.Context) (err error) {
 	// PostgreSQL runs as the user postgres when we are root, who must be able to pass.
 	if b.dir, err = os.MkdirTemp("", "bench"); err != nil {
 		return err
@@ -172,33 +172,33 @@ func (b *bench) logged() string {
 
 const project = "bench" // the local project that is measured on
 
-// env is all that a program gets of an environment.
-func (b *bench) env(project string, more ...string) []string {
-	env := []string{"RUN402_DATA_DIR=" + b.dir, "RUN402_LOCAL_PROJECT=" + project}
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "RUN402_PG_BIN"} {
-		if value, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+value)
+// env is all that a program gets of an environment. The user is one of the measured project's.
+func (b *bench) env(name string) []string {
+	env := []string{"RUN402_DATA_DIR=" + b.dir, "RUN402_LOCAL_PROJECT=" + name}
+	if name == project && b.token != "" {
+		env = append(env, "RUN402_USER_TOKEN="+b.token)
+	}
+	for _, variable := range []string{"PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "RUN402_PG_BIN"} {
+		if value, ok := os.LookupEnv(variable); ok {
+			env = append(env, variable+"="+value)
 		}
 	}
-	return append(env, more...)
+	return env
 }
 
-// serve starts the program as the signed-in user of a project.
-func (b *bench) serve(ctx context.Context, project string) (*server, error) {
-	return start(ctx, b.log, b.env(project, "RUN402_USER_TOKEN="+b.token), b.program)
+// serve starts the program on a project.
+func (b *bench) serve(ctx context.Context, name string) (*server, error) {
+	return start(ctx, b.log, b.env(name), b.program)
 }
 
-// session is serve, when the client has said hello and the program has answered a first query.
-func (b *bench) session(ctx context.Context) (*server, error) {
-	s, err := b.serve(ctx, project)
+// open is serve, when the client has said hello.
+func (b *bench) open(ctx context.Context, name string) (*server, error) {
+	s, err := b.serve(ctx, name)
 	if err == nil {
 		err = s.initialize()
 	}
 	if err == nil {
-		err = s.initialized()
-	}
-	if err == nil {
-		_, err = s.call(queryItems())
+		s.initialized()
 	}
 	return s, err
 }
