@@ -74,13 +74,14 @@ func (s *Set) elicit(ctx context.Context, message string) (*mcp.ElicitationResul
 func judge(answer *mcp.ElicitationResult) error {
 	if answer == nil {
 		return &failure{
-			Code: codeNotConfirmed, Message: "the call came back without an answer to the question", MutationState: "not_started",
+			Code: codeNotConfirmed, Message: "the call came back without an answer", MutationState: "not_started",
 			NextStep: "Repeat the call as it was first, to be asked again.",
 		}
 	}
 	switch answer.Action {
 	case mcp.ElicitationResponseActionAccept:
-		if content, ok := answer.Content.(map[string]any); ok && content[answerKey] == true {
+		content, _ := answer.Content.(map[string]any)
+		if agreed, _ := content[answerKey].(bool); agreed {
 			return nil
 		}
 		return declined("the person sent the form without agreeing")

@@ -56,7 +56,7 @@ func newSealer(secret []byte, purpose string) (sealer, error) {
 func (s sealer) seal(g grant, subject [sha256.Size]byte, now time.Time) string {
 	rows := uint64(0) // any
 	if g.rows != anyRows {
-		rows = uint64(max(g.rows, 0)) + 1 //nolint:gosec // not negative
+		rows = uint64(max(g.rows, 0)) + 1
 	}
 	raw := binary.AppendUvarint(nil, uint64(now.Add(proofLife).Unix())) //nolint:gosec // a time after 1970
 	raw = binary.AppendUvarint(raw, rows)

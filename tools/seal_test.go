@@ -65,12 +65,12 @@ func TestAProofOpensAsWhatWasSealed(t *testing.T) {
 func FuzzProof(f *testing.F) {
 	now := time.Now()
 	s, about := newSeal(f, "secret", "a purpose"), subject("a")
-	real := s.seal(grant{rows: 3, destroy: "0123456789abcdef"}, about, now)
-	f.Add(real)
-	f.Add(real[:len(real)-1])
+	sealed := s.seal(grant{rows: 3, destroy: "0123456789abcdef"}, about, now)
+	f.Add(sealed)
+	f.Add(sealed[:len(sealed)-1])
 	f.Add("")
 	f.Fuzz(func(t *testing.T, proof string) {
-		if _, err := s.open(proof, about, now); err == nil && proof != real {
+		if _, err := s.open(proof, about, now); err == nil && proof != sealed {
 			t.Errorf("%q opened", proof)
 		}
 	})

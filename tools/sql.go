@@ -88,7 +88,8 @@ func (s *Set) adminSQL(ctx context.Context, in sqlInput) (rows, error) {
 	case res.Truncated && in.ReadOnly:
 		out.notices = append(out.notices, "There are more rows than max_rows.")
 	case res.Truncated:
-		out.notices = append(out.notices, fmt.Sprintf("Only the first %d rows are here: to see more, only read.", len(res.Rows)))
+		out.notices = append(out.notices,
+			fmt.Sprintf("Only the first %d rows are here: to see more, only read.", len(res.Rows)))
 	}
 	if unbounded {
 		out.notices = append(out.notices, "This backend cannot bound what SQL writes: max_rows did not hold.")

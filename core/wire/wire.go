@@ -36,8 +36,8 @@ const (
 // $1, $2, …; with them, or with ReadOnly, SQL is exactly one statement. ReadOnly, MaxRows and Destroy are ours [R]:
 // MaxRows > 0 cuts what is returned (SQLResult.Truncated says so) and rolls back a write that touched more rows than
 // that, with code MAX_ROWS_EXCEEDED. Destroy rolls back SQL that drops or truncates anything when it is DestroyNothing,
-// with code DESTRUCTIVE_SQL and a Destruction as details, and anything but that Destruction when it is its digest; empty
-// lets everything through. SQL that is bounded by either must not end its transaction itself.
+// with code DESTRUCTIVE_SQL and a Destruction as details, and anything but that Destruction when it is its digest;
+// empty lets everything through. SQL that is bounded by either must not end its transaction itself.
 type SQLRequest struct {
 	SQL      string `json:"sql"`
 	Query    string `json:"query,omitempty"`
