@@ -146,7 +146,7 @@ func TestStartIsRefused(t *testing.T) {
 		"gates": {
 			"RUN402_GATES=gates.json", nil, []string{"RUN402_GATES", "not support", "unset"},
 		},
-		"confirmation": {"RUN402_CONFIRM=always", nil, []string{"RUN402_CONFIRM", "not support"}},
+		"confirmation": {"RUN402_CONFIRM=always", nil, []string{"--confirm", "token", "elicit", "deny", "off"}},
 		"recipients": {
 			"RUN402_EMAIL_ALLOW=a@b.c", nil, []string{"RUN402_EMAIL_ALLOW", "not support"},
 		},

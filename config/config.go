@@ -43,6 +43,7 @@ type ProjectFlags struct {
 type ToolFlags struct {
 	Toolsets []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin."`
 	ReadOnly bool     `var:"RUN402_READ_ONLY" help:"Only tools that only read."`
+	Confirm  string   `var:"RUN402_CONFIRM" enum:"token,elicit,deny,off" default:"token" help:"Asking before much is lost: ${enum}."`
 }
 
 // Options makes kong take a flag that is not given from its variable, add that variable to the flag's help, and read no
@@ -70,6 +71,7 @@ type Settings struct {
 	UserTokenFile string   // the file that holds it, re-read when it changes
 	Toolsets      []string // nil means all
 	ReadOnly      bool
+	Confirm       string  // how far a call may go that destroys much; see tools.Confirm
 	Listen        *Listen // nil means stdio
 }
 
@@ -86,6 +88,7 @@ func (c Config) Settings(lookup Lookup) (Settings, error) {
 		UserTokenFile: lookup.get("RUN402_USER_TOKEN_FILE"),
 		Toolsets:      c.Toolsets,
 		ReadOnly:      c.ReadOnly,
+		Confirm:       c.Confirm,
 	}
 	var backendErr error
 	s.Backend, backendErr = c.backend(lookup)

@@ -67,7 +67,8 @@ func newServer(
 	set, err := tools.New(tools.Options{
 		Client: b.client, Callers: callers, Toolsets: s.Toolsets, ReadOnly: s.ReadOnly,
 		CallerPlane: b.caller, AdminPlane: b.admin, ProjectID: b.projectID, Backend: b.name,
-		Secret: []byte(b.serviceKey), Shared: s.Listen != nil, Log: log, Audit: audit{log: log, gateway: b.gateway},
+		Confirm: tools.Confirm(s.Confirm), Secret: []byte(b.serviceKey), Shared: s.Listen != nil,
+		Log: log, Audit: audit{log: log, gateway: b.gateway},
 	})
 	if err != nil {
 		return nil, err
