@@ -43,7 +43,7 @@ type ProjectFlags struct {
 type ToolFlags struct {
 	Toolsets []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin."`
 	ReadOnly bool     `var:"RUN402_READ_ONLY" help:"Only tools that only read."`
-	Confirm  string   `var:"RUN402_CONFIRM" enum:"token,elicit,deny,off" default:"token" help:"Asking before much is lost: ${enum}."`
+	Confirm  string   `var:"RUN402_CONFIRM" enum:"token,elicit,deny,off" default:"token" help:"On destruction: ${enum}."`
 }
 
 // Options makes kong take a flag that is not given from its variable, add that variable to the flag's help, and read no
