@@ -186,7 +186,7 @@ func TestNoCommittedRowIsLost(t *testing.T) {
 
 	kill(t, first)
 	began := time.Now()
-	two.recovers(t)
+	two.recovers(t, "admin_sql", args{"sql": "select 1 as one"})
 	t.Logf("the live server recovered in %v", time.Since(began).Round(time.Millisecond))
 	kept(two)
 	add(two)
@@ -214,15 +214,41 @@ func kill(t *testing.T, pid int) {
 }
 
 // recovers calls until the database answers again; until then each error must say that a retry may help.
-func (a *agent) recovers(t *testing.T) {
+func (a *agent) recovers(t *testing.T, tool string, arguments args) {
 	t.Helper()
 	eventually(t, "the database answers again", func() bool {
-		out := a.try(t, "admin_sql", args{"sql": "select 1 as one"})
+		out := a.try(t, tool, arguments)
 		if out.IsError && !out.Error.Retryable {
 			t.Fatalf("an error on the way to recovery does not say that it may be retried: %s", out.Text)
 		}
 		return !out.IsError
 	})
+}
+
+// Whatever is called first after PostgreSQL was killed, on connections that were open and on new ones, it recovers.
+func TestEveryPlaneRecoversFromAKilledPostgreSQL(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	a := p.agent(t, p.as(t, "ana@example.com"))
+	a.call(t, "admin_sql", args{"sql": "create table kept (n int); alter table kept enable row level security", "read_only": false})
+	calls := []struct {
+		tool string
+		args args
+	}{
+		{"admin_sql", args{"sql": "insert into kept values (1)", "read_only": false}},
+		{"admin_query_table", args{"table": "kept"}},
+		{"query_table", args{"table": "kept"}},
+		{"admin_sql", args{"sql": "select 1 as one"}},
+		{"describe_tables", args{}},
+		{"admin_describe_tables", args{}},
+	}
+	for _, first := range calls[:3] {
+		kill(t, p.running(t))
+		a.recovers(t, first.tool, first.args)
+		for _, c := range calls {
+			a.recovers(t, c.tool, c.args)
+		}
+	}
 }
 
 // Cancelling a call ends its statement in PostgreSQL, not only the waiting for it.
