@@ -95,7 +95,7 @@ func (b *bench) flood(ctx context.Context) (err error) {
 
 // write compares an insert that succeeds with one that a policy refuses.
 func (b *bench) write(ctx context.Context) (err error) {
-	s, err := b.open(ctx, project)
+	s, err := b.open(ctx)
 	defer func() { err = errors.Join(err, s.stop()) }()
 	if err != nil {
 		return err

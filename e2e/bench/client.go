@@ -105,10 +105,10 @@ func (s *server) answer() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the server does not answer: %w", err)
 	}
-	if bytes.HasPrefix(line, []byte(`{"jsonrpc":"2.0","id":`)) && !bytes.Contains(line[:min(len(line), 60)], []byte(`"error":`)) {
-		return line, nil
+	if !bytes.Contains(line[:min(len(line), 60)], []byte(`"result":`)) { // it stands at the beginning
+		return nil, fmt.Errorf("the server answered %s", line)
 	}
-	return line, fmt.Errorf("the server answered %s", line)
+	return line, nil
 }
 
 // flood keeps as many calls in flight as it is told, for as long as it is told, and returns how many were answered in

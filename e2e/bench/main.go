@@ -1,6 +1,6 @@
 // Command bench measures the built program beside what it stands on, in one run: a bare program on mcp-go, and pgx on
-// the same PostgreSQL. The machine may be busy, so that only what was measured in turns can be compared; the table shows
-// the ratios next to the targets. It asserts nothing.
+// the same PostgreSQL. The machine may be busy, so that only what was measured in turns can be compared; the table
+// shows the ratios next to the targets. It asserts nothing.
 //
 //	go run ./e2e/bench [-program FILE] [SECTION...]
 //
@@ -48,6 +48,8 @@ type bench struct {
 	user    string // whom
 	log     *os.File
 	report  report
+
+	postgres string // its version, once it was asked
 }
 
 // section is one measurement. It adds its lines to the report.
@@ -87,7 +89,11 @@ func run(ctx context.Context, program string, only []string) (err error) {
 			return fmt.Errorf("%s: %w: %s", s.name, err, b.logged())
 		}
 	}
-	fmt.Printf("\n%s/%s, %d CPUs, %s\n\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+	fmt.Printf("\n%s/%s, %d CPUs, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+	if b.postgres != "" {
+		fmt.Printf(", PostgreSQL %s", b.postgres)
+	}
+	fmt.Print("\n\n")
 	return b.report.print(os.Stdout)
 }
 
@@ -191,9 +197,9 @@ func (b *bench) serve(ctx context.Context, name string) (*server, error) {
 	return start(ctx, b.log, b.env(name), b.program)
 }
 
-// open is serve, when the client has said hello.
-func (b *bench) open(ctx context.Context, name string) (*server, error) {
-	s, err := b.serve(ctx, name)
+// open is serve on the measured project, when the client has said hello.
+func (b *bench) open(ctx context.Context) (*server, error) {
+	s, err := b.serve(ctx, project)
 	if err == nil {
 		err = s.initialize()
 	}

@@ -30,7 +30,7 @@ create policy own on notes to authenticated using (owner_id = auth.uid())`
 )
 
 func (b *bench) seed(ctx context.Context) (err error) {
-	s, err := b.open(ctx, project)
+	s, err := b.open(ctx)
 	defer func() { err = errors.Join(err, s.stop()) }()
 	if err != nil {
 		return err

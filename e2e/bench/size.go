@@ -14,7 +14,7 @@ const idleTime = time.Second // after a session, before its memory is looked at
 
 // size says how much a client gets to read before its first call, and how much memory a session leaves in use.
 func (b *bench) size(ctx context.Context) (err error) {
-	s, err := b.open(ctx, project)
+	s, err := b.open(ctx)
 	defer func() { err = errors.Join(err, s.stop()) }()
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ type three struct {
 
 // three starts all of them and lets each answer once. The floor answers with what the program did.
 func (b *bench) three(ctx context.Context) (t three, err error) {
-	if t.program, err = b.open(ctx, project); err != nil {
+	if t.program, err = b.open(ctx); err != nil {
 		return t, err
 	}
 	line, err := t.program.call(queryItems())
@@ -34,6 +34,9 @@ func (b *bench) three(ctx context.Context) (t three, err error) {
 		return t, err
 	}
 	if t.pgx, err = newPeer(ctx, filepath.Join(b.dir, project), b.claims); err != nil {
+		return t, err
+	}
+	if b.postgres, err = t.pgx.version(ctx); err != nil {
 		return t, err
 	}
 	rows, err := t.pgx.query(ctx)

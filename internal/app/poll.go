@@ -9,8 +9,8 @@ import (
 )
 
 // pollable returns a pipe as a reader that Go's poller waits for. A thread that waits in read(2) itself loses its
-// processor meanwhile and has to get one again, which costs each call some 40 µs. The pipe is opened anew, so that it is
-// nonblocking for us alone and not for who else has it. Where that cannot be done (only Linux can, and not with the
+// processor meanwhile and has to get one again, which costs each call some 40 µs. The pipe is opened anew, so that it
+// is nonblocking for us alone and not for who else has it. Where that cannot be done (only Linux can, and not with the
 // sockets that Node gives its children) r comes back as it is.
 func pollable(r io.Reader) io.Reader {
 	file, ok := r.(*os.File)
