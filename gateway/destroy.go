@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 
 // A cursor with hold is run to its end when its transaction commits, and this one fails: PostgreSQL has nothing else
 // that stops a COMMIT in the middle of the SQL. The request's own commit closes it first.
+// Nothing stops a ROLLBACK: what comes after one runs outside, so all that is left is to say so.
 const (
 	holdTransaction   = `declare "one transaction" no scroll cursor with hold for select auth.one_transaction();`
 	commitTransaction = `close "one transaction";commit`
@@ -61,9 +63,12 @@ const changesSQL = "select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) "
 
 // check fails when the SQL that ran went too far.
 func (b *bounds) check(ctx context.Context, pg *pgconn.PgConn, ran *sqlResult, touched *ddlWatch) error {
+	if pg.TxStatus() != 'T' {
+		return errRolledBackItself
+	}
 	changed := ran.changed
 	// What a data-modifying WITH or a function changed behind a SELECT is in no command's tag.
-	if !ran.writes && pg.TxStatus() == 'T' {
+	if !ran.writes {
 		results, err := pg.Exec(ctx, changesSQL).ReadAll()
 		if err != nil {
 			return fmt.Errorf("admin sql: count changed rows: %w", err)
@@ -97,9 +102,6 @@ func (b *bounds) destroyed(ctx context.Context, pg *pgconn.PgConn, touched *ddlW
 			names = append(names, name)
 		}
 	}
-	if pg.TxStatus() != 'T' { // the SQL rolled back
-		return names, nil
-	}
 	results, err := pg.Exec(ctx, fmt.Sprintf(`
 		select format('truncate %%I.%%I', n.nspname, c.relname)
 		from unnest(string_to_array('%s', ',')) file
@@ -115,6 +117,9 @@ func (b *bounds) destroyed(ctx context.Context, pg *pgconn.PgConn, touched *ddlW
 	}
 	return names, nil
 }
+
+var errRolledBackItself = errors.New("this SQL runs as one transaction, which it ended itself: what it did before " +
+	"its rollback was undone, what it did after that took effect")
 
 // tooManyRows says that a write was undone because it touched more rows than the request allows.
 type tooManyRows struct{ affected, allowed int64 }

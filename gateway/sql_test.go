@@ -108,6 +108,8 @@ func TestAdminSQLRefuses(t *testing.T) {
 		{"the internal schema", map[string]any{"sql": "select * from internal.audit"}, 403, "FORBIDDEN", "Blocked SQL pattern:"},
 		{"the event triggers", map[string]any{"sql": "drop event trigger expose"}, 403, "FORBIDDEN", "Blocked SQL pattern:"},
 		{"a commit in what is bounded", map[string]any{"sql": "begin; delete from refuses; commit", "max_rows": 3}, 400, "SQL_ERROR", "one transaction"},
+		{"a rollback in what is bounded", map[string]any{"sql": "delete from refuses; rollback", "max_rows": 3}, 400, "TRANSACTION_ENDED", "took effect"},
+		{"a transaction of its own after a rollback", map[string]any{"sql": "rollback; begin; delete from refuses; select 1", "max_rows": 9}, 400, "SQL_ERROR", "one transaction"},
 		{"a commit after a change of the limit", map[string]any{"sql": "delete from refuses where id = 1; commit; delete from refuses", "max_rows": 3}, 400, "SQL_ERROR", "one transaction"},
 		{"more changes than max_rows", map[string]any{"sql": "delete from refuses", "max_rows": 3}, 400, "MAX_ROWS_EXCEEDED", "5 rows"},
 		{"more changes behind a select than max_rows", map[string]any{"sql": "with d as (delete from refuses returning 1) select count(*) from d", "max_rows": 3}, 400, "MAX_ROWS_EXCEEDED", "5 rows"},
