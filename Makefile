@@ -11,7 +11,7 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .DEFAULT_GOAL := help
-.PHONY: demo test clients bench lint build help
+.PHONY: demo test conformance clients bench lint build help
 
 demo: ## Watch an agent work on a local project, under row level security
 	@.ci/need certificates postgresql
@@ -21,6 +21,11 @@ test: ## Run every test, with the race detector
 	@.ci/need certificates compiler postgresql node
 	@$(MAKE) -s e2e/npm/node_modules
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+conformance: ## Hold the HTTP stack to the official MCP conformance suite
+	@.ci/need certificates node
+	@$(MAKE) -s e2e/conformance/node_modules
+	CONFORMANCE=1 $(GO) test -count=1 -v ./e2e/conformance
 
 clients: ## Let real MCP clients use the program (Linux; 1.6 GB from npm)
 	@.ci/need certificates postgresql node
@@ -45,7 +50,7 @@ build: ## Build one static program, bin/functions-mcp
 		-ldflags '-s -w -X github.com/run402/functions-mcp/internal/app.version=$(VERSION)' .
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # The peers that e2e drives, exactly as their lock files name them.
 e2e/%/node_modules: e2e/%/package.json e2e/%/package-lock.json
