@@ -90,6 +90,9 @@ func fields(prefix string) []field {
 	)
 }
 
+// unasked makes a server do what it is told without a confirmation, which would hide that it had understood too much.
+const unasked = "RUN402_CONFIRM=off"
+
 // secret is what no caller but ben may read.
 const secret = marker + " of ben alone"
 
@@ -129,7 +132,7 @@ func TestHostileTextChangesNoMeaning(t *testing.T) {
 	for _, prefix := range []string{"", "admin_"} {
 		t.Run(prefix+"tools", func(t *testing.T) {
 			t.Parallel()
-			a := shared.agent(t, shared.as(t, "mallory@example.com"))
+			a := shared.agent(t, shared.as(t, "mallory@example.com"), unasked)
 			check := watched(t)
 			for _, f := range fields(prefix) {
 				for _, text := range hostile {
@@ -173,7 +176,7 @@ func TestHostileTextIsKeptAsItCame(t *testing.T) {
 func TestUpsertTakesNoRowOver(t *testing.T) {
 	t.Parallel()
 	check := watched(t)
-	a := shared.agent(t, shared.as(t, "mallory@example.com"))
+	a := shared.agent(t, shared.as(t, "mallory@example.com"), unasked)
 	his := args{"table": "vault", "filters": []args{{"column": "owner", "value": "ben"}}}
 	id := a.call(t, "admin_query_table", his).column("id")[0]
 	out := a.try(t, "insert_rows", args{"table": "vault", "rows": []args{{"id": id, "text": "mine"}}, "upsert": true})
@@ -252,7 +255,7 @@ rollback; alter role owner superuser`, "\n")
 
 func TestAdminSQLStaysWithinItsRights(t *testing.T) {
 	t.Parallel()
-	a := shared.agent(t)
+	a := shared.agent(t, unasked)
 	for _, c := range []struct {
 		name     string
 		readOnly bool
@@ -281,7 +284,7 @@ func TestAdminSQLStaysWithinItsRights(t *testing.T) {
 	t.Run("on a server that only reads, whatever the call says", func(t *testing.T) {
 		t.Parallel()
 		check := watched(t)
-		reads := shared.agent(t, "RUN402_READ_ONLY=true")
+		reads := shared.agent(t, "RUN402_READ_ONLY=true", unasked)
 		for _, readOnly := range []any{false, "false"} {
 			if out := reads.try(t, "admin_sql", args{"sql": "delete from canaries", "read_only": readOnly}); !out.IsError {
 				t.Errorf("it was answered %s", out.Text)

@@ -230,7 +230,8 @@ func TestEveryPlaneRecoversFromAKilledPostgreSQL(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	a := p.agent(t, p.as(t, "ana@example.com"))
-	a.call(t, "admin_sql", args{"sql": "create table kept (n int); alter table kept enable row level security", "read_only": false})
+	create := "create table kept (n int); alter table kept enable row level security"
+	a.call(t, "admin_sql", args{"sql": create, "read_only": false})
 	calls := []struct {
 		tool string
 		args args

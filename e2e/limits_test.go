@@ -118,7 +118,8 @@ func TestMaxRowsUndoesTheWholeWrite(t *testing.T) {
 	name := table(t, "id int primary key, text text not null")
 	fill(t, "alter table "+name+" enable row level security; create policy all_rows on "+name+" using (true); "+
 		"insert into "+name+" select n, 'as it was' from generate_series(1, 5) n")
-	a := shared.agent(t, shared.as(t, "max@example.com"))
+	as := shared.as(t, "max@example.com")
+	asks, a := shared.agent(t, as), shared.agent(t, as, unasked)
 	every := []args{{"column": "id", "op": "gt", "value": "0"}}
 	set := args{"text": "changed"}
 	for _, c := range []struct {
@@ -134,6 +135,7 @@ func TestMaxRowsUndoesTheWholeWrite(t *testing.T) {
 			"sql": "with d as (delete from " + name + " returning 1) select count(*) from d", "read_only": false, "max_rows": 4,
 		}},
 	} {
+		asks.refused(t, c.tool, c.args, "CONFIRMATION_REQUIRED")
 		out := a.try(t, c.tool, c.args)
 		if !out.IsError || !strings.Contains(out.Text, "max_rows") {
 			t.Errorf("%s %v answered %s", c.tool, c.args, out.Text)

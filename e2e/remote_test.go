@@ -94,9 +94,9 @@ func TestLocalAndRemoteBackendsAnswerTheSame(t *testing.T) {
 	}
 	ana := p.as(t, "ana@example.com")
 	keys := p.remote(base, "RUN402_PROJECT_ID", "RUN402_ANON_KEY", "RUN402_SERVICE_KEY", "RUN402_JWT_SECRET")
-	local := p.agent(t, ana)
-	remote := p.agent(t, append(keys, ana)...)
-	blind := p.agent(t, append(keys[:len(keys)-1:len(keys)-1], ana)...) // it cannot verify tokens itself
+	local := p.agent(t, ana, unasked)
+	remote := p.agent(t, append(keys, ana, unasked)...)
+	blind := p.agent(t, append(keys[:len(keys)-1:len(keys)-1], ana, unasked)...) // it cannot verify tokens itself
 
 	want := session(t, local)
 	for name, a := range map[string]*agent{"remote": remote, "remote, without the secret": blind} {
