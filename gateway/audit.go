@@ -17,6 +17,7 @@ type AuditEntry struct {
 	Plane     string
 	Target    string
 	Outcome   string
+	Confirmed string // "elicitation" or "token" when the call was confirmed that way
 	Rows      int
 	Duration  time.Duration
 }
@@ -98,11 +99,13 @@ func (a *auditTrail) write(entries []AuditEntry) {
 	if err == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		columns := []string{"at", "principal", "tool", "plane", "target", "outcome", "rows", "duration_us"}
+		columns := []string{"at", "principal", "tool", "plane", "target", "outcome", "confirmed", "rows", "duration_us"}
 		_, err = db.pool(gatewayLogin).CopyFrom(ctx, pgx.Identifier{"internal", "audit"}, columns,
 			pgx.CopyFromSlice(len(entries), func(i int) ([]any, error) {
 				e := entries[i]
-				return []any{e.At, e.Principal, e.Tool, e.Plane, e.Target, e.Outcome, e.Rows, e.Duration.Microseconds()}, nil
+				return []any{
+					e.At, e.Principal, e.Tool, e.Plane, e.Target, e.Outcome, e.Confirmed, e.Rows, e.Duration.Microseconds(),
+				}, nil
 			}))
 	}
 	a.mu.Lock()

@@ -7,6 +7,7 @@ create table audit (
   plane       text not null,
   target      text not null default '',
   outcome     text not null,
+  confirmed   text not null default '', -- by elicitation, by token, or not at all
   rows        bigint not null default 0,
   duration_us bigint not null
 );

@@ -135,14 +135,19 @@ type audit struct {
 
 // Record implements tools.Audit.
 func (a audit) Record(ctx context.Context, e tools.Event) {
-	a.log.LogAttrs(ctx, slog.LevelInfo, "call",
+	fields := []any{
 		slog.String("principal", e.Principal), slog.String("tool", e.Tool), slog.String("plane", e.Plane),
-		slog.String("target", e.Target), slog.String("outcome", e.Outcome), slog.Int("rows", e.Rows),
-		slog.Duration("duration", e.Duration))
+		slog.String("target", e.Target), slog.String("outcome", e.Outcome),
+		slog.Int("rows", e.Rows), slog.Duration("duration", e.Duration),
+	}
+	if e.Confirmed != "" {
+		fields = append(fields, slog.String("confirmed", e.Confirmed))
+	}
+	a.log.LogAttrs(ctx, slog.LevelInfo, "call", slog.Group("audit", fields...))
 	if a.gateway != nil {
 		a.gateway.Audit(gateway.AuditEntry{
 			At: time.Now(), Principal: e.Principal, Tool: e.Tool, Plane: e.Plane, Target: e.Target, Outcome: e.Outcome,
-			Rows: e.Rows, Duration: e.Duration,
+			Confirmed: e.Confirmed, Rows: e.Rows, Duration: e.Duration,
 		})
 	}
 }
