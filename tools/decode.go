@@ -62,6 +62,9 @@ func (n *node) decode(path string, raw json.RawMessage, dst reflect.Value) error
 
 func (n *node) decodeString(path string, raw json.RawMessage, dst reflect.Value) error {
 	var s string
+	if n.list {
+		raw = jsonText(raw, "[")
+	}
 	switch shape(raw) {
 	case '[', '{', 'n':
 		var words []string

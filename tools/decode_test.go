@@ -45,6 +45,9 @@ func TestQueryArgumentsAreReadAsTheyWereMeant(t *testing.T) {
 		"integer with fraction": {`{"table":"items","limit":10.0}`, with(func(in *queryInput) { in.Limit = 10 })},
 		"bool as text":          {`{"table":"items","count":"True"}`, with(func(in *queryInput) { in.Count = true })},
 		"list for select":       {`{"table":"items","select":["id","title"]}`, with(func(in *queryInput) { in.Select = "id,title" })},
+		"list as JSON text for order": {
+			`{"table":"items","order":"[\"id.desc\",\"a\"]"}`, with(func(in *queryInput) { in.Order = "id.desc,a" }),
+		},
 		"list as text for select": {
 			`{"table":"items","select":"id, title"}`, with(func(in *queryInput) { in.Select = "id, title" }),
 		},
