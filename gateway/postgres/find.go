@@ -129,7 +129,7 @@ func notFound(cfg Config, need int, others []string) error {
 			"found: %s. Install PostgreSQL %d or point RUN402_PG_BIN at its programs; or move the data: start it with the "+
 			"old programs, save it with pg_dumpall and load it into a new project, or use pg_upgrade", cfg.Dir, need, found,
 			need)
-	case need != 0:
+	case need != 0 && cfg.BinDir == "":
 		found = fmt.Sprintf("nothing was found, and the database in %s needs version %d", cfg.Dir, need)
 	case found != "":
 		return errorf("find PostgreSQL", ErrVersion, "version %d or newer is needed, but only this was found: %s. "+
@@ -143,8 +143,8 @@ func notFound(cfg Config, need int, others []string) error {
 }
 
 const installAdvice = "Install it with `apt install postgresql`, `dnf install postgresql-server`, `brew install " +
-	"postgresql` or `functions-mcp doctor --fix`, or point RUN402_PG_BIN at its programs; or use your own database with " +
-	"RUN402_DATABASE_URL"
+	"postgresql` or `functions-mcp doctor --fix`, or point RUN402_PG_BIN at its programs; or use a project " +
+	"that is not local"
 
 func isProgram(path string) bool {
 	info, err := os.Stat(path)

@@ -12,7 +12,7 @@ import (
 // supported refuses. What follows only lets the package compile; nothing calls it.
 func supported() error {
 	return errorf("open", ErrUnsupported, "a private PostgreSQL does not run on this operating system yet; use a Run402 "+
-		"project (RUN402_PROJECT_ID and its keys) or your own PostgreSQL (RUN402_DATABASE_URL), or run under WSL")
+		"project (RUN402_PROJECT_ID and its keys) or run under WSL")
 }
 
 func flock(*os.File, lockMode) (bool, error) { return false, errors.ErrUnsupported }

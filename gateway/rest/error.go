@@ -122,7 +122,9 @@ var (
 		"42P01": http.StatusNotFound, "42883": http.StatusNotFound,
 		"42P17": http.StatusInternalServerError,
 		"53400": http.StatusInternalServerError,
-		"57P01": http.StatusServiceUnavailable, // PostgreSQL is being stopped
+		// PostgreSQL is being stopped, recovers from a crash, or is starting.
+		"57P01": http.StatusServiceUnavailable, "57P02": http.StatusServiceUnavailable,
+		"57P03": http.StatusServiceUnavailable,
 		"P0001": http.StatusBadRequest,
 	}
 	byClass = map[string]int{
