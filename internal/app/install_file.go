@@ -39,7 +39,7 @@ func readConfigFile(path string) (configFile, error) {
 }
 
 // write replaces the file's text at once or not at all, and returns where the old text is kept, if there was one. The
-// file keeps its mode and owner; a new one gets perm, less the umask. A client that wrote the file in the meantime wins.
+// file keeps its mode and owner; a new one gets perm, less the umask. A client that wrote the file meanwhile wins.
 func (f configFile) write(text []byte, perm fs.FileMode, now time.Time) (backup string, err error) {
 	dir := filepath.Dir(f.path)
 	if err := os.MkdirAll(dir, 0o700|perm&0o055); err != nil {
