@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -27,6 +28,8 @@ type server struct {
 func start(ctx context.Context, log *os.File, env []string, program string, args ...string) (*server, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env, cmd.Stderr = env, log
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it has a PostgreSQL to stop
+	cmd.WaitDelay = 5 * time.Second
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
