@@ -27,7 +27,7 @@ conformance: ## Hold the HTTP stack to the official MCP conformance suite
 	@$(MAKE) -s e2e/conformance/node_modules
 	CONFORMANCE=1 $(GO) test -count=1 -v ./e2e/conformance
 
-clients: ## Let real MCP clients use the program (Linux; 1.6 GB from npm)
+clients: ## Let real MCP clients use the program (Linux; 1.4 GB from npm)
 	@.ci/need certificates postgresql node
 	@$(MAKE) -s e2e/clients/node_modules
 	$(GO) run ./e2e/clients

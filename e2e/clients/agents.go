@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -175,6 +176,11 @@ func (s *seat) clineSession(ctx context.Context) (o outcome, err error) {
 		shown, failed := m.end()
 		o.shown, err = shown, errors.Join(err, failed)
 	}()
+	port, err := freePort(ctx)
+	if err != nil {
+		return o, err
+	}
+	s.extra = append(s.extra, "CLINE_HUB_PORT="+port) // else a hub of yours, which has your settings, would do the work
 	if _, err := s.run(ctx, "cline", "auth", "-p", "openai-compatible", "-k", "dummy", "-m", "stand-in",
 		"-b", m.server.URL+"/v1"); err != nil {
 		return o, err
@@ -182,4 +188,14 @@ func (s *seat) clineSession(ctx context.Context) (o outcome, err error) {
 	out, err := s.run(ctx, "cline", "--json", "Work on the tickets.")
 	o.connected = strings.Contains(out, "run402__query_table")
 	return o, err
+}
+
+// freePort is a port on which nobody listens, for a program that cannot be given 0.
+func freePort(ctx context.Context) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, errors.Join(err, l.Close())
 }

@@ -155,15 +155,19 @@ func (s *seat) end() error {
 			return fmt.Errorf("processes %v cannot be ended", left)
 		}
 		for pid, args := range left {
-			switch {
-			case !strings.HasPrefix(args, s.program):
-				_ = syscall.Kill(pid, syscall.SIGTERM) // it may be gone; the next round tells
-			case elapsed > 5*time.Second:
-				complaint = fmt.Errorf("the program still ran %v after the client had ended: %s", elapsed, args)
-				_ = syscall.Kill(pid, syscall.SIGKILL)
+			process, err := os.FindProcess(pid)
+			if err != nil {
+				continue
 			}
-			if elapsed > 2*time.Second && !strings.HasPrefix(args, s.program) {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
+			ours := strings.HasPrefix(args, s.program)
+			switch {
+			case !ours && elapsed < 2*time.Second:
+				_ = process.Signal(syscall.SIGTERM) // it may be gone; the next round tells
+			case !ours:
+				_ = process.Kill()
+			case elapsed > 5*time.Second:
+				complaint = fmt.Errorf("the program still ran %v after its client had ended: %s", elapsed, args)
+				_ = process.Kill()
 			}
 		}
 	}

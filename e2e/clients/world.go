@@ -237,6 +237,9 @@ func (l *listener) end() error {
 		return nil
 	}
 	err := l.cmd.Process.Signal(os.Interrupt)
+	if errors.Is(err, os.ErrProcessDone) { // a terminal interrupts all
+		err = nil
+	}
 	if err := errors.Join(err, l.cmd.Wait()); err != nil {
 		return fmt.Errorf("%s: %w\n%s", l.cmd, err, &l.log)
 	}
