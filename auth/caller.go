@@ -20,7 +20,8 @@ type Caller struct {
 	ProjectID string          // project_id
 	Expires   time.Time       // exp; zero when the token does not say
 	Claims    json.RawMessage // the token's payload, a JSON object; nil when anonymous
-	Verified  bool            // false when no key was at hand and only the backend can tell
+	Verified  bool            // false when nobody could tell but the backend, which will on each request
+	ByBackend bool            // how it was verified: the backend was asked, at most a minute ago; see Asker
 }
 
 // Anonymous reports whether nobody signed in.

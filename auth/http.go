@@ -86,6 +86,7 @@ func TokenError(err error) (status int, e wire.Error) {
 	}
 	for _, known := range []error{
 		ErrMalformed, ErrAlgorithm, ErrUnknownKey, ErrSignature, ErrExpired, ErrNotYetValid, ErrNoExpiry,
+		ErrNotAccepted,
 	} {
 		if errors.Is(err, known) {
 			e.Message = known.Error() + ": sign in again and send the new token"

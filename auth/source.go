@@ -38,7 +38,6 @@ type TokenSource struct {
 	warned bool
 	seen   os.FileInfo // the file's state when it was last read
 	readAt time.Time
-	caller Caller // the last caller verified; its Token is the text it came from
 }
 
 // StaticToken is a source of one token that never changes.
@@ -56,31 +55,23 @@ func TokenFile(path string, log *slog.Logger) *TokenSource {
 // refused or has expired are errors that say what to do; the caller is never silently anonymous.
 func (s *TokenSource) Callers(verify Verify) Callers {
 	return func(context.Context) (Caller, error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return s.current(verify)
-	}
-}
-
-func (s *TokenSource) current(verify Verify) (Caller, error) {
-	token, err := s.token()
-	if err != nil {
-		return Caller{}, err
-	}
-	if token == "" || token != s.caller.Token {
-		c, err := verify(token)
-		if err == nil && c.Role == RoleService {
+		token, err := s.token()
+		if err != nil {
+			return Caller{}, err
+		}
+		c, err := verify(token) // each time: it remembers what it may
+		switch {
+		case err != nil:
+		case c.Role == RoleService:
 			err = errServiceRole
+		case c.expired(s.now()): // as Unverified does not say
+			err = ErrExpired
 		}
 		if err != nil {
 			return Caller{}, s.explain(err)
 		}
-		s.caller = c
+		return c, nil
 	}
-	if s.caller.expired(s.now()) {
-		return Caller{}, s.explain(ErrExpired)
-	}
-	return s.caller, nil
 }
 
 // The service key never travels on the caller plane.
@@ -101,6 +92,8 @@ func (s *TokenSource) token() (string, error) {
 	if s.path == "" {
 		return s.text, nil
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	now := s.now()
 	info, err := os.Stat(s.path)
 	if err != nil {

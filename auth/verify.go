@@ -20,7 +20,7 @@ const MaxTokenBytes = 8 << 10
 // Why a token was refused. Verify wraps one of these; none carries any part of the token.
 var (
 	ErrMalformed    = errors.New("the token is not a well-formed JWT")
-	ErrAlgorithm    = errors.New("the token is not signed with HS256")
+	ErrAlgorithm    = errors.New("the token is signed in a way that no key here allows")
 	ErrUnknownKey   = errors.New("the key that signed the token is not known here")
 	ErrSignature    = errors.New("the token's signature does not match")
 	ErrExpired      = errors.New("the token has expired")
@@ -29,10 +29,9 @@ var (
 	ErrOtherProject = errors.New("the token belongs to another project")
 )
 
-// Verifier verifies tokens that were signed with one shared secret (HS256, contract section 1.3). It is safe for
-// concurrent use.
+// Verifier verifies tokens by the keys that it is given (contract section 1.3). It is safe for concurrent use.
 type Verifier struct {
-	secret    []byte
+	keys      Keys
 	projectID string
 	eternal   bool
 	now       func() time.Time
@@ -50,15 +49,21 @@ func WithClock(now func() time.Time) Option { return func(v *Verifier) { v.now =
 func AllowNoExpiry() Option { return func(v *Verifier) { v.eternal = true } }
 
 // NewHS256 returns a verifier for a bare passphrase, which is one key without a kid: a token that names a kid is
-// refused. A token must be of projectID, unless that is empty. An empty secret fails closed: it refuses every token.
+// refused. See NewVerifier; an empty secret refuses every token.
 func NewHS256(secret []byte, projectID string, opts ...Option) *Verifier {
+	return NewVerifier(HS256(secret), projectID, opts...)
+}
+
+// NewVerifier returns a verifier of the tokens that one of the keys signed. A token must be of projectID, unless that
+// is empty. Without any key it fails closed: it refuses every token.
+func NewVerifier(keys Keys, projectID string, opts ...Option) *Verifier {
 	v := &Verifier{
-		secret:    bytes.Clone(secret),
+		keys:      keys,
 		projectID: projectID,
 		now:       time.Now,
 		recent:    recentTokens{seed: maphash.MakeSeed()},
 		parser: jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation(),
-			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()})),
+			jwt.WithValidMethods([]string{algHS256, algHS512, algES256})),
 	}
 	for _, opt := range opts {
 		opt(v)
@@ -69,10 +74,11 @@ func NewHS256(secret []byte, projectID string, opts ...Option) *Verifier {
 // Verify checks the token's signature, times and project, and returns who it speaks for. A token of at most
 // MaxTokenBytes needs a role and, unless AllowNoExpiry, an exp. The error is one of the Err values, wrapped.
 func (v *Verifier) Verify(token string) (Caller, error) {
+	set := v.keys.current()
 	signed, ok := v.recent.find(token)
-	if !ok {
+	if ok = ok && signed.by == set; !ok { // a key that is gone has signed nothing
 		var err error
-		if signed, err = v.read(token); err != nil {
+		if signed, err = v.read(token, set); err != nil {
 			return Caller{}, err
 		}
 	}
@@ -97,30 +103,28 @@ func (v *Verifier) Verify(token string) (Caller, error) {
 type signedToken struct {
 	caller    Caller
 	notBefore time.Time
+	by        *KeySet // one of its keys signed it
 }
 
-func (v *Verifier) read(token string) (signedToken, error) {
+func (v *Verifier) read(token string, set *KeySet) (signedToken, error) {
 	if !isToken(token) { // the base64 decoder would skip line feeds, so that many texts were one token
 		return signedToken{}, ErrMalformed
 	}
 	var p payload
+	key := func(t *jwt.Token) (any, error) {
+		material, err := set.find(t)
+		if errors.Is(err, ErrUnknownKey) {
+			set = v.keys.refetch()
+			return set.find(t)
+		}
+		return material, err
+	}
 	// The library's own errors quote the header, so they are replaced and not wrapped.
-	if _, err := v.parser.ParseWithClaims(token, &p, v.key); err != nil {
+	if _, err := v.parser.ParseWithClaims(token, &p, key); err != nil {
 		return signedToken{}, verifyError(err)
 	}
 	c, err := p.caller(token)
-	return signedToken{c, p.notBefore}, err
-}
-
-// key picks the key by the rules of contract section 1.3.
-func (v *Verifier) key(t *jwt.Token) (any, error) {
-	if _, named := t.Header["kid"]; named || len(v.secret) == 0 {
-		return nil, ErrUnknownKey
-	}
-	if _, critical := t.Header["crit"]; critical { // RFC 7515 4.1.11: what is critical must be understood
-		return nil, ErrMalformed
-	}
-	return v.secret, nil
+	return signedToken{c, p.notBefore, set}, err
 }
 
 // Unverified reads a token without checking its signature, for when no key is at hand and only the backend can tell.
@@ -142,7 +146,7 @@ func Unverified(token string) (Caller, error) {
 }
 
 func verifyError(err error) error {
-	for _, own := range []error{ErrMalformed, ErrUnknownKey} {
+	for _, own := range []error{ErrMalformed, ErrUnknownKey, ErrAlgorithm} {
 		if errors.Is(err, own) {
 			return own
 		}

@@ -1,0 +1,171 @@
+package auth
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// The algorithms that a key may have. A token never chooses: each key verifies its own alone, or the public half of one
+// could be used as the secret of another.
+const (
+	algHS256 = "HS256"
+	algHS512 = "HS512"
+	algES256 = "ES256"
+)
+
+// Keys gives a Verifier its keys: a KeySet, or RemoteKeys.
+type Keys interface {
+	current() *KeySet // as they are known; another pointer means other keys
+	refetch() *KeySet // when a token names a key that is not known
+}
+
+// KeySet is a fixed set of keys. The zero value has none.
+type KeySet struct{ keys []key }
+
+type key struct {
+	id       string // kid; a key without one is for tokens that name none
+	alg      string
+	material any // []byte or *ecdsa.PublicKey
+}
+
+// HS256 is a bare passphrase: one key, for tokens that name none. An empty one is no key.
+func HS256(secret []byte) *KeySet {
+	if len(secret) == 0 {
+		return &KeySet{}
+	}
+	return &KeySet{[]key{{alg: algHS256, material: bytes.Clone(secret)}}}
+}
+
+// With returns the keys of both sets.
+func (s *KeySet) With(other *KeySet) *KeySet {
+	return &KeySet{append(append([]key(nil), s.keys...), other.keys...)}
+}
+
+// Len is how many keys there are.
+func (s *KeySet) Len() int { return len(s.keys) }
+
+func (s *KeySet) current() *KeySet { return s }
+func (s *KeySet) refetch() *KeySet { return s }
+
+// find picks the key of a token by the rules of contract section 1.3, before any of its bytes is checked.
+func (s *KeySet) find(t *jwt.Token) (any, error) {
+	if _, critical := t.Header["crit"]; critical { // RFC 7515 4.1.11: what is critical must be understood
+		return nil, ErrMalformed
+	}
+	header, named := t.Header["kid"]
+	id, _ := header.(string)
+	if named && id == "" { // null, a number, or nothing names no key
+		return nil, ErrUnknownKey
+	}
+	var fit jwt.VerificationKeySet
+	known := false
+	for _, k := range s.keys {
+		if k.id == id {
+			known = true
+			if k.alg == t.Method.Alg() {
+				fit.Keys = append(fit.Keys, k.material)
+			}
+		}
+	}
+	switch {
+	case len(fit.Keys) > 0:
+		return fit, nil
+	case known:
+		return nil, ErrAlgorithm
+	}
+	return nil, ErrUnknownKey
+}
+
+// jwk is one key of a JSON Web Key Set (RFC 7517), as far as it is used.
+type jwk struct {
+	Type  string `json:"kty"`
+	ID    string `json:"kid"`
+	Use   string `json:"use"`
+	Alg   string `json:"alg"`
+	Curve string `json:"crv"`
+	X     string `json:"x"`
+	Y     string `json:"y"`
+	K     string `json:"k"`
+}
+
+// ParsePublicKeySet reads the keyset that a backend publishes: its ES256 keys. Keys of other types are ignored, a secret
+// among them; one that is broken is an error.
+func ParsePublicKeySet(text []byte) (*KeySet, error) { return parseKeySet(text, false) }
+
+// ParseKeySet reads an operator's own keyset, which may hold secrets besides: {"kty":"oct","alg":"HS256" or "HS512"}. It
+// is an error when it has no key that can be used.
+func ParseKeySet(text []byte) (*KeySet, error) {
+	set, err := parseKeySet(text, true)
+	if err == nil && set.Len() == 0 {
+		err = errors.New("it has no key of kty EC with crv P-256, or oct with alg HS256 or HS512")
+	}
+	return set, err
+}
+
+// parseKeySet is ours, since a keyset here is one or two types of key, where the libraries bring a dozen.
+func parseKeySet(text []byte, secrets bool) (*KeySet, error) {
+	var document struct {
+		Keys []jwk `json:"keys"`
+	}
+	if err := json.Unmarshal(text, &document); err != nil || document.Keys == nil {
+		return nil, errors.New(`it is no JSON Web Key Set: want {"keys":[…]}`)
+	}
+	set := &KeySet{}
+	for i, j := range document.Keys {
+		if j.Use != "" && j.Use != "sig" {
+			continue
+		}
+		k := key{id: j.ID}
+		var err error
+		switch {
+		case j.Type == "EC" && j.Curve == "P-256" && (j.Alg == "" || j.Alg == algES256):
+			k.alg = algES256
+			k.material, err = j.point()
+		case secrets && j.Type == "oct" && (j.Alg == algHS256 || j.Alg == algHS512):
+			k.alg = j.Alg
+			k.material, err = j.secret()
+		default:
+			continue
+		}
+		if err != nil { // it never quotes the key
+			return nil, fmt.Errorf("key %d of the set: %w", i+1, err)
+		}
+		set.keys = append(set.keys, k)
+	}
+	return set, nil
+}
+
+func (j jwk) point() (*ecdsa.PublicKey, error) {
+	const size = 32
+	raw := []byte{4} // uncompressed, SEC 1 section 2.3.3
+	for _, text := range []string{j.X, j.Y} {
+		coordinate, err := base64.RawURLEncoding.Strict().DecodeString(text)
+		if err != nil || len(coordinate) != size {
+			return nil, errors.New("x and y must be 32 bytes each, in base64url without padding")
+		}
+		raw = append(raw, coordinate...)
+	}
+	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), raw)
+	if err != nil {
+		return nil, errors.New("x and y are no point of P-256")
+	}
+	return public, nil
+}
+
+// minSecret is the length of a secret whose guessing is hopeless, in bytes; RFC 7518 section 3.2 demands it.
+const minSecret = 32
+
+func (j jwk) secret() ([]byte, error) {
+	secret, err := base64.RawURLEncoding.Strict().DecodeString(j.K)
+	if err != nil || len(secret) < minSecret {
+		return nil, errors.New("k must be a secret of at least 32 bytes, in base64url without padding")
+	}
+	return secret, nil
+}
