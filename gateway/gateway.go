@@ -35,12 +35,12 @@ type Options struct {
 
 // Gateway serves one project. It is an http.Handler: give it to core.Handler, or to a listener behind auth.Guard.
 type Gateway struct {
-	opts     Options
-	mux      *http.ServeMux
-	db       *lazyDatabase
-	verifier *auth.Verifier
-	rest     *rest.Handler
-	audit    *auditTrail
+	opts   Options
+	mux    *http.ServeMux
+	db     *lazyDatabase
+	verify auth.Verify
+	rest   *rest.Handler
+	audit  *auditTrail
 }
 
 // New returns a gateway that has not touched its database yet.
@@ -49,16 +49,17 @@ func New(opts Options) *Gateway {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	g := &Gateway{
-		opts:     opts,
-		mux:      http.NewServeMux(),
-		db:       &lazyDatabase{open: func(ctx context.Context) (*database, error) { return openDatabase(ctx, opts) }},
-		verifier: auth.NewHS256([]byte(opts.Project.JWTSecret), opts.Project.ID),
-		rest:     rest.New(rest.Options{Schema: projectSchema, SearchPath: []string{"public", "auth"}, Log: opts.Log}),
+		opts:   opts,
+		mux:    http.NewServeMux(),
+		db:     &lazyDatabase{open: func(ctx context.Context) (*database, error) { return openDatabase(ctx, opts) }},
+		verify: opts.Project.Verify(),
+		rest:   rest.New(rest.Options{Schema: projectSchema, SearchPath: []string{"public", "auth"}, Log: opts.Log}),
 	}
 	g.audit = newAuditTrail(g.db, opts.Log)
 	g.mux.HandleFunc("GET "+wire.Health, g.health)
 	g.mux.HandleFunc("POST "+wire.AdminSQL("{project}"), g.serviceOnly(g.adminSQL))
 	g.mux.HandleFunc("GET "+wire.AdminSchema("{project}"), g.serviceOnly(g.adminSchema))
+	g.userRoutes()
 	g.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		auth.WriteError(w, http.StatusNotFound, wire.Error{
 			Code: "NOT_FOUND", Category: "not_found", MutationState: "none",

@@ -63,13 +63,29 @@ func (g *Gateway) serviceOnly(next http.HandlerFunc) http.HandlerFunc {
 			})
 			return
 		}
-		key := r.Header.Get("apikey") // wins when both are there, contract section 1.4
-		if key == "" {
-			var err error
-			if key, _, err = auth.Bearer(r); err != nil {
+		g.serviceKey(apikeyFirst, next)(w, r)
+	}
+}
+
+// Where a service key is looked for first, when both headers hold one.
+const (
+	apikeyFirst = false // contract section 1.4
+	bearerFirst = true  // below /auth/v1 apikey is the anon key
+)
+
+// serviceKey guards a route by the service key.
+func (g *Gateway) serviceKey(bearerFirst bool, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		key := r.Header.Get("apikey")
+		if key == "" || bearerFirst {
+			bearer, given, err := auth.Bearer(r)
+			if err != nil {
 				refusal := refuseToken(err)
 				auth.WriteError(w, refusal.status, refusal.envelope)
 				return
+			}
+			if given {
+				key = bearer
 			}
 		}
 		if refusal := g.service(key); refusal != nil {
@@ -95,18 +111,31 @@ func refuseToken(err error) *refusal {
 	return &refusal{status, envelope}
 }
 
-// caller resolves who a request on the caller plane is made for.
-func (g *Gateway) caller(r *http.Request) (auth.Caller, *refusal) {
-	const hint = "the service key is for /admin/v1/rest: " +
-		"here the anon key goes into apikey, and a user's token into Authorization"
-	key := r.Header.Get("apikey")
+const serviceHint = "the service key is for /admin/v1/rest: " +
+	"here the anon key goes into apikey, and a user's token into Authorization"
+
+// anon says what is wrong with a key on the caller plane.
+func (g *Gateway) anon(key string) *refusal {
 	if auth.EqualKeys(key, g.opts.Project.ServiceKey) {
-		return auth.Caller{}, refuse(http.StatusForbidden, "ADMIN_REQUIRED", hint)
+		return refuse(http.StatusForbidden, "ADMIN_REQUIRED", serviceHint)
 	}
 	if !auth.EqualKeys(key, g.opts.Project.AnonKey) {
-		return auth.Caller{}, refuse(http.StatusUnauthorized, "AUTHENTICATION_REQUIRED",
+		return refuse(http.StatusUnauthorized, "AUTHENTICATION_REQUIRED",
 			"the apikey header must hold this project's anon key (RUN402_ANON_KEY)")
 	}
+	return nil
+}
+
+// caller resolves who a request on the caller plane is made for.
+func (g *Gateway) caller(r *http.Request) (auth.Caller, *refusal) {
+	if refusal := g.anon(r.Header.Get("apikey")); refusal != nil {
+		return auth.Caller{}, refusal
+	}
+	return g.bearer(r)
+}
+
+// bearer resolves the caller that a request's bearer names.
+func (g *Gateway) bearer(r *http.Request) (auth.Caller, *refusal) {
 	token, given, err := auth.Bearer(r)
 	switch {
 	case err != nil:
@@ -114,9 +143,9 @@ func (g *Gateway) caller(r *http.Request) (auth.Caller, *refusal) {
 	case !given, auth.EqualKeys(token, g.opts.Project.AnonKey): // clients that always send a bearer send the anon key
 		return auth.Caller{Role: auth.RoleAnon}, nil
 	case auth.EqualKeys(token, g.opts.Project.ServiceKey):
-		return auth.Caller{}, refuse(http.StatusForbidden, "ADMIN_REQUIRED", hint)
+		return auth.Caller{}, refuse(http.StatusForbidden, "ADMIN_REQUIRED", serviceHint)
 	}
-	caller, err := g.verifier.Verify(token)
+	caller, err := g.verify(token)
 	if err != nil {
 		return auth.Caller{}, refuseToken(err)
 	}
@@ -133,7 +162,7 @@ func (g *Gateway) service(key string) *refusal {
 	if auth.EqualKeys(key, g.opts.Project.ServiceKey) {
 		return nil
 	}
-	_, err := g.verifier.Verify(key)
+	_, err := g.verify(key)
 	if err == nil || errors.Is(err, auth.ErrExpired) || auth.EqualKeys(key, g.opts.Project.AnonKey) {
 		return refuse(http.StatusForbidden, "FORBIDDEN", "this route needs the project's service key (RUN402_SERVICE_KEY)")
 	}
