@@ -57,7 +57,7 @@ func newBackend(b config.Backend, log *slog.Logger) (*backend, error) {
 			return nil, err
 		}
 		return &backend{
-			client: client, verify: auth.NewHS256([]byte(project.JWTSecret), project.ID).Verify,
+			client: client, verify: project.Verify(),
 			name: "local project " + b.Project, projectID: project.ID, caller: true, admin: true, gateway: g,
 			anonKey: project.AnonKey, serviceKey: project.ServiceKey,
 		}, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/run402/functions-mcp/config"
 	"github.com/run402/functions-mcp/core"
 	"github.com/run402/functions-mcp/core/wire"
+	"github.com/run402/functions-mcp/gateway/users"
 )
 
 //go:embed demo/*.sql
@@ -88,7 +89,7 @@ func (d *demo) seed(ctx context.Context, projectID string) error {
 		Role  string  `json:"role"`
 		Team  *string `json:"team"`
 	}
-	id := func(email string) string { return userID(projectID, email) }
+	id := func(email string) string { return users.ID(projectID, email) }
 	billing := "billing"
 	if err := d.runFile(ctx, "demo/schema.sql"); err != nil {
 		return err

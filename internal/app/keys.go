@@ -2,13 +2,12 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/run402/functions-mcp/auth"
 	"github.com/run402/functions-mcp/config"
+	"github.com/run402/functions-mcp/gateway/users"
 )
 
 type envCommand struct {
@@ -44,8 +43,9 @@ type tokenCommand struct {
 
 // Run prints a token of the local project for a user.
 func (c tokenCommand) Run(_ context.Context, p Process) error {
-	if at := strings.IndexByte(c.Email, '@'); at < 1 || at == len(c.Email)-1 || strings.ContainsAny(c.Email, " \t\r\n") {
-		return &usageError{fmt.Errorf("%q is not an e-mail address: give one such as ana@example.com", c.Email)}
+	email, err := users.NormalizeEmail(c.Email)
+	if err != nil {
+		return &usageError{fmt.Errorf("%q: %w", c.Email, err)}
 	}
 	if c.ExpiresIn <= 0 {
 		return &usageError{fmt.Errorf("a token must expire in the future: give a duration such as 1h")}
@@ -60,7 +60,7 @@ func (c tokenCommand) Run(_ context.Context, p Process) error {
 	}
 	now := time.Now()
 	token, err := auth.Sign([]byte(project.JWTSecret), auth.Claims{
-		Subject: userID(project.ID, c.Email), Role: c.Role, Email: c.Email, ProjectID: project.ID,
+		Subject: users.ID(project.ID, email), Role: c.Role, Email: email, ProjectID: project.ID,
 		Issuer: "functions-mcp", IssuedAt: now, Expires: now.Add(c.ExpiresIn),
 	})
 	if err != nil {
@@ -68,13 +68,4 @@ func (c tokenCommand) Run(_ context.Context, p Process) error {
 	}
 	_, err = fmt.Fprintln(p.Stdout, token)
 	return err
-}
-
-// userID is a project's user by e-mail address: a UUID of version 8, made from both.
-func userID(projectID, email string) string {
-	sum := sha256.Sum256([]byte(projectID + "\n" + strings.ToLower(email)))
-	id := sum[:16]
-	id[6] = id[6]&0x0f | 0x80
-	id[8] = id[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
