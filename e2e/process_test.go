@@ -140,7 +140,7 @@ func notProtocol(stdout string) (complaints []string) {
 		decoder := json.NewDecoder(strings.NewReader(line))
 		decoder.DisallowUnknownFields()
 		err := decoder.Decode(&m)
-		if err != nil || m.JSONRPC != "2.0" || decoder.More() || (m.ID == nil) == (m.Method == "") {
+		if err != nil || m.JSONRPC != "2.0" || decoder.More() || m.ID == nil && m.Method == "" {
 			complaints = append(complaints, fmt.Sprintf("stdout has a line that is no JSON-RPC message: %.200q", line))
 		}
 	}

@@ -76,7 +76,7 @@ func addContent(s *server.MCPServer) {
 	s.AddTool(mcp.NewToolWithRawSchema("test_headers", "An argument that clients repeat in a header", json.RawMessage(
 		`{"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}`)),
 		answer(mcp.NewTextContent("ok")))
-	s.AddTool(mcp.NewToolWithRawSchema("json_schema_2020_12_tool", "A schema with much of JSON Schema 2020-12", schema2020),
+	s.AddTool(mcp.NewToolWithRawSchema("json_schema_2020_12_tool", "Much of JSON Schema 2020-12", schema2020),
 		answer(mcp.NewTextContent("ok")))
 }
 

@@ -112,8 +112,8 @@ func elicit(ask func(mcp.CallToolRequest) mcp.ElicitationParams) server.ToolHand
 	}
 }
 
-// addRounds adds the tools that carry state from one round to the next. Theirs is a plain text, which nobody would forge
-// here: the program signs its own.
+// addRounds adds the tools that carry state from one round to the next. Theirs is plain text, which nobody forges here:
+// the program signs its own.
 func addRounds(s *server.MCPServer) {
 	confirm := form("Please confirm", "ok", "boolean")
 	for _, name := range []string{"request_state", "tampered_state"} {

@@ -45,7 +45,8 @@ func serveMCP(ctx context.Context, p Process, back *backend, s config.Settings, 
 // overHTTP is the program's own MCP server.
 func overHTTP(back *backend, s config.Settings, log *slog.Logger) HTTP {
 	return HTTP{
-		Listen: s.Listen, Verify: back.verify, AnonKey: back.anonKey, ServiceKey: back.serviceKey, Ready: back.ready, Log: log,
+		Listen: s.Listen, Verify: back.verify, AnonKey: back.anonKey, ServiceKey: back.serviceKey,
+		Ready: back.ready, Log: log,
 		NewServer: func(more ...server.ServerOption) (*server.MCPServer, error) {
 			return newServer(back, s, auth.ContextCaller, log, more...)
 		},

@@ -39,6 +39,7 @@ var arrows = []arrow{
 // confined says which packages may import a library: the rest of the program must not come to depend on it.
 var confined = []confinement{
 	{"github.com/mark3labs/mcp-go", []string{"tools", "resources", "internal/app", "e2e/..."}},
+	{"github.com/modelcontextprotocol/go-sdk", []string{"e2e/..."}}, // the peer: it must share no code with the program
 	{"github.com/jackc/pgx/v5", []string{"gateway/...", "e2e/..."}},
 	{"github.com/pressly/goose/v3", []string{"gateway/..."}},
 	{"github.com/alecthomas/kong", []string{"config", "internal/app"}},
