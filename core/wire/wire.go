@@ -138,6 +138,7 @@ type Error struct {
 	RetryAfter    int             `json:"retry_after,omitempty"` // seconds
 	Details       json.RawMessage `json:"details,omitempty"`
 	NextActions   []NextAction    `json:"next_actions,omitempty"`
+	AllowedRoles  []string        `json:"allowed_roles,omitempty"` // of ROLE_FORBIDDEN, section 6
 }
 
 // NextAction is advice for a person, never run by a program; section 11.
