@@ -93,10 +93,12 @@ func TestWhoamiKeepsTheSystemRoleApart(t *testing.T) {
 		change func(*Options)
 		want   string
 	}{
-		"user": {asUser(g), `{"signed_in":true,"id":"user-1","email":"ana@example.com","system_role":"authenticated","verified":true,` +
-			`"project_id":"` + hostedtest.ProjectID + `","backend":"a test","toolsets":["data","admin"],"read_only":false}`},
-		"anon": {nil, `{"signed_in":false,"system_role":"anon","verified":false,"project_id":"` + hostedtest.ProjectID + `","backend":"a test",` +
-			`"toolsets":["data","admin"],"read_only":false,"notice":"Nobody is signed in: the caller's tools work as anon."}`},
+		"user": {asUser(g), `{"user":{"id":"user-1","role":"authenticated","email":"ana@example.com"},"system_role":"authenticated",` +
+			`"verified":true,"verified_by":"server","project_id":"` + hostedtest.ProjectID + `","backend":"a test",` +
+			`"planes":["caller","admin"],"toolsets":["data","admin"],"read_only":false}`},
+		"anon": {nil, `{"user":null,"system_role":"anon","verified":false,"project_id":"` + hostedtest.ProjectID + `","backend":"a test",` +
+			`"planes":["caller","admin"],"toolsets":["data","admin"],"read_only":false,` +
+			`"notice":"Nobody is signed in: the caller's tools work as anon."}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, call(t, newSet(t, g, test.change), "whoami", `{}`).text); diff != "" {

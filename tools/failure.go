@@ -37,6 +37,7 @@ type failure struct {
 	Valid         []string `json:"valid,omitempty"`
 	NextStep      string   `json:"next_step,omitempty"`
 	Destroys      []string `json:"destroys,omitempty"`
+	AllowedRoles  []string `json:"allowed_roles,omitempty"` // of ROLE_FORBIDDEN
 	ConfirmToken  string   `json:"confirm_token,omitempty"`
 	Retryable     bool     `json:"retryable"`
 	RetryAfter    int      `json:"retry_after,omitempty"` // seconds

@@ -10,7 +10,10 @@ import (
 // ServerOptions are what the tools need said when the MCP server is made: instructions and capabilities. On a server of
 // one caller the instructions name that caller as of now.
 func (s *Set) ServerOptions() []server.ServerOption {
+	hooks := &server.Hooks{}
+	hooks.AddAfterListTools(s.hide)
 	return []server.ServerOption{
+		server.WithHooks(hooks),
 		server.WithToolCapabilities(false),
 		server.WithInstructions(s.Instructions(context.Background())),
 	}

@@ -33,6 +33,10 @@ type Options struct {
 	Toolsets []string
 	// ReadOnly leaves only the tools that only read, and admin_sql then reads whatever a call says.
 	ReadOnly bool
+	// Gates say who may call what, and over HTTP (Shared) what is open beyond the toolset data; nil means none. Those that
+	// ask for roles need a Gatekeeper.
+	Gates      *auth.Gates
+	Gatekeeper *auth.Gatekeeper
 	// CallerPlane and AdminPlane say that there is an anon key, a service key. A plane without its key has no tools.
 	CallerPlane, AdminPlane bool
 
@@ -44,7 +48,7 @@ type Options struct {
 
 	ProjectID string
 	Backend   string // for people and agents: "local project default", "https://api.run402.com"
-	// Shared says that many callers use this server (HTTP), so that its instructions name none of them.
+	// Shared says that many callers use this server (HTTP): its instructions name none of them, and gates open tools.
 	Shared bool
 
 	Log     *slog.Logger  // nil discards
@@ -62,7 +66,8 @@ type Set struct {
 	now            func() time.Time
 }
 
-// New builds the tools. It fails on an unknown toolset and on a tool that breaks the rules of the surface.
+// New builds the tools. It fails on an unknown toolset, on gates that cannot be meant (*auth.SpecError, *ClosedError) and
+// on a tool that breaks the rules of the surface.
 func New(o Options) (*Set, error) {
 	if o.Client == nil || o.Callers == nil {
 		return nil, errors.New("tools: a client and callers are needed")
@@ -82,20 +87,19 @@ func New(o Options) (*Set, error) {
 		}
 	}
 	s := &Set{o: o}
-	if err := s.prepareConfirm(); err != nil {
+	if err := errors.Join(s.prepareConfirm(), s.checkGates()); err != nil {
 		return nil, err
 	}
 	return s, s.add(s.all())
 }
 
-// all lists every tool whose toolset is open and whose plane has its key.
+// all lists every tool whose plane has its key.
 func (s *Set) all() []*tool {
-	open := func(name string) bool { return len(s.o.Toolsets) == 0 || slices.Contains(s.o.Toolsets, name) }
 	list := []*tool{s.whoamiTool()} // whoever may call anything may ask who they are
-	if open(ToolsetData) && s.o.CallerPlane {
+	if s.o.CallerPlane {
 		list = append(list, s.dataTools()...)
 	}
-	if open(ToolsetAdmin) && s.o.AdminPlane {
+	if s.o.AdminPlane {
 		list = append(list, s.adminTools()...)
 	}
 	return list
@@ -110,6 +114,13 @@ func (s *Set) add(list []*tool) error {
 			return fmt.Errorf("tools: two tools are named %s", t.name)
 		}
 		if s.o.ReadOnly && !t.hints.readOnly {
+			continue
+		}
+		open, err := s.opens(t)
+		if err != nil {
+			return err
+		}
+		if !open {
 			continue
 		}
 		s.tools = append(s.tools, t)

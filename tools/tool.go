@@ -136,6 +136,9 @@ func (s *Set) run(ctx context.Context, t *tool, c *confirmation, ev *Event) (*mc
 	}
 	ev.Principal, ev.Verified = principal(caller), caller.Verified
 	c.caller = caller
+	if err := s.admit(ctx, t, caller); err != nil { // before the arguments, whose errors tell of what is behind
+		return nil, err
+	}
 	out, err := t.call(context.WithValue(auth.WithCaller(ctx, caller), confirmationKey{}, c), c.request.RawArguments, ev)
 	if err != nil {
 		if q := s.question(c, ev.Target, err); q != nil {
