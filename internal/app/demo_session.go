@@ -36,7 +36,7 @@ func session() []step {
 				{"ana", says(`"system_role":"authenticated"`, "ana@example.com")},
 				{"ben", says(`"system_role":"authenticated"`, "ben@example.com")},
 			},
-			show: []string{"email", "system_role"},
+			show: []string{"user", "system_role"},
 		},
 		{
 			words: "One question, three answers: nobody sees known issues, ana also her team's tickets, ben also his own. " +
