@@ -13,12 +13,11 @@ import (
 // Verify verifies the tokens of the project's users: those that the gateway signs with ES256 when they sign in, and
 // those that whoever holds the JWT secret signs with HS256. A project without a secret has no users.
 func (p Project) Verify() auth.Verify {
-	shared := auth.NewHS256([]byte(p.JWTSecret), p.ID).Verify
-	key, err := users.DeriveKey(p.JWTSecret, p.ID)
-	if err != nil {
-		return shared
+	keys := auth.HS256([]byte(p.JWTSecret))
+	if key, err := users.DeriveKey(p.JWTSecret, p.ID); err == nil {
+		keys = keys.With(key.KeySet())
 	}
-	return key.Verify(p.ID, shared)
+	return auth.NewVerifier(keys, p.ID).Verify
 }
 
 // userRoutes adds the accounts of the project's users: contract section 5.
@@ -40,8 +39,8 @@ func (g *Gateway) userRoutes() {
 	})
 	accounts.Routes(g.mux, users.Guards{
 		Anon: g.anonOnly, User: g.userOnly,
-		Service: func(next http.HandlerFunc) http.HandlerFunc { return g.open(g.serviceKey(bearerFirst, next)) },
-		Project: func(next http.HandlerFunc) http.HandlerFunc { return g.open(g.serviceOnly(next)) },
+		Service: func(next http.HandlerFunc) http.HandlerFunc { return g.serviceKey(bearerFirst, g.open(next)) },
+		Project: func(next http.HandlerFunc) http.HandlerFunc { return g.serviceOnly(g.open(next)) },
 	})
 }
 

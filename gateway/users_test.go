@@ -1,13 +1,23 @@
 package gateway_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/run402/functions-mcp/auth"
+	"github.com/run402/functions-mcp/gateway"
+	"github.com/run402/functions-mcp/gateway/postgres/pgtest"
 	"github.com/run402/functions-mcp/gateway/users"
 )
 
@@ -129,4 +139,332 @@ func TestUserSignsUpInAndOut(t *testing.T) {
 	want(t, http.StatusNoContent, authRequest("POST", "logout", s.access, ""))
 	wantCode(t, http.StatusUnauthorized, "AUTHENTICATION_REQUIRED", authRequest("GET", "user", s.access, ""))
 	wantCode(t, http.StatusUnauthorized, "INVALID_REFRESH_TOKEN", refresh(s.refresh))
+}
+
+// internalSQL runs SQL over the accounts themselves, as their own login, to move them in time.
+func internalSQL(t testing.TB, text string) {
+	t.Helper()
+	server := pgtest.Open(t, shared.dir, gateway.Logins()...)
+	conn, err := pgx.ConnectConfig(t.Context(), server.ConnConfig("gateway", "postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	if err := conn.PgConn().Exec(t.Context(), text).Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUserRoutesRefuse(t *testing.T) {
+	signUp(t, "rex@example.com")
+	p := shared.project
+	rex := signIn(t, "rex@example.com", "correct horse")
+	expired := sign(t, p.JWTSecret, auth.Claims{
+		Subject: "rex", Role: auth.RoleAuthenticated, ProjectID: p.ID, Expires: time.Now().Add(-time.Minute),
+	})
+	const admins = "admin/users"
+	promote := "/projects/v1/admin/" + p.ID + "/promote-user"
+	const rexJSON = `{"email":"rex@example.com"}`
+	for _, c := range []struct {
+		name           string
+		method, path   string
+		apikey, bearer string
+		body           string
+		status         int
+		code           string
+	}{
+		{"no key", "POST", "signup", "", "", credentials("x@example.com", "correct horse"), 401, "AUTHENTICATION_REQUIRED"},
+		{"an unknown key", "POST", "token", "x", "", credentials("x@example.com", "correct horse"), 401, "AUTHENTICATION_REQUIRED"},
+		{"the service key for the anon key", "POST", "signup", p.ServiceKey, "", credentials("x@example.com", "correct horse"), 403, "ADMIN_REQUIRED"},
+		{"no address", "POST", "signup", p.AnonKey, "", `{"password":"correct horse"}`, 400, "INVALID_REQUEST"},
+		{"no such address", "POST", "signup", p.AnonKey, "", credentials("x", "correct horse"), 400, "INVALID_REQUEST"},
+		{"two addresses", "POST", "signup", p.AnonKey, "", credentials("a@example.com,b@example.com", "correct horse"), 400, "INVALID_REQUEST"},
+		{"an address of a wrong type", "POST", "signup", p.AnonKey, "", `{"email":1}`, 400, "INVALID_REQUEST"},
+		{"a short password", "POST", "signup", p.AnonKey, "", credentials("x@example.com", "seven77"), 400, "INVALID_REQUEST"},
+		{"a long password", "POST", "signup", p.AnonKey, "", credentials("x@example.com", strings.Repeat("x", 1025)), 400, "INVALID_REQUEST"},
+		{"no body", "POST", "signup", p.AnonKey, "", "", 400, "INVALID_REQUEST"},
+		{"a list", "POST", "signup", p.AnonKey, "", "[]", 400, "INVALID_REQUEST"},
+		{"two objects", "POST", "signup", p.AnonKey, "", "{}{}", 400, "INVALID_REQUEST"},
+		{"a long body", "POST", "signup", p.AnonKey, "", `{"email":"` + strings.Repeat("x", 70<<10) + `"}`, 413, "REQUEST_BODY_TOO_LARGE"},
+
+		{"a wrong password", "POST", "token", p.AnonKey, "", credentials("rex@example.com", "wrong horse"), 401, "INVALID_CREDENTIALS"},
+		{"an unknown user", "POST", "token", p.AnonKey, "", credentials("nobody@example.com", "correct horse"), 401, "INVALID_CREDENTIALS"},
+		{"no password", "POST", "token", p.AnonKey, "", rexJSON, 400, "INVALID_REQUEST"},
+		{"a grant that there is not", "POST", "token?grant_type=wish", p.AnonKey, "", "{}", 400, "INVALID_REQUEST"},
+		{"a grant that is not here", "POST", "token?grant_type=magic_link", p.AnonKey, "", "{}", 501, "NOT_IMPLEMENTED"},
+		{"a magic link", "POST", "magic-link", p.AnonKey, "", rexJSON, 501, "NOT_IMPLEMENTED"},
+		{"settings", "PATCH", "settings", p.AnonKey, p.ServiceKey, "{}", 501, "NOT_IMPLEMENTED"},
+		{"no refresh token", "POST", "token?grant_type=refresh_token", p.AnonKey, "", "{}", 400, "INVALID_REQUEST"},
+		{"an unknown refresh token", "POST", "token?grant_type=refresh_token", p.AnonKey, "", `{"refresh_token":"x"}`, 401, "INVALID_REFRESH_TOKEN"},
+		{"an access token to refresh by", "POST", "token?grant_type=refresh_token", p.AnonKey, "", `{"refresh_token":"` + rex.access + `"}`, 401, "INVALID_REFRESH_TOKEN"},
+
+		{"who is nobody", "GET", "user", p.AnonKey, "", "", 401, "AUTHENTICATION_REQUIRED"},
+		{"who is the anon key", "GET", "user", p.AnonKey, p.AnonKey, "", 401, "AUTHENTICATION_REQUIRED"},
+		{"who has expired", "GET", "user", p.AnonKey, expired, "", 401, "AUTHENTICATION_REQUIRED"},
+		{"who is the service", "GET", "user", p.AnonKey, p.ServiceKey, "", 403, "ADMIN_REQUIRED"},
+		{"a user without the anon key", "GET", "user", "", rex.access, "", 401, "AUTHENTICATION_REQUIRED"},
+		{"logout of nobody", "POST", "logout", p.AnonKey, "", "", 401, "AUTHENTICATION_REQUIRED"},
+		{"a new password of nobody", "POST", "user/password", p.AnonKey, "", `{"new_password":"correct horse"}`, 401, "AUTHENTICATION_REQUIRED"},
+		{"a new password without the present one", "POST", "user/password", p.AnonKey, rex.access, `{"new_password":"correct horse"}`, 400, "INVALID_REQUEST"},
+		{"a new password that is short", "POST", "user/password", p.AnonKey, rex.access, `{"new_password":"x","current_password":"correct horse"}`, 400, "INVALID_REQUEST"},
+		{"a new password of who has no account", "POST", "user/password", p.AnonKey, token(t, "ghost", auth.RoleAuthenticated), `{"new_password":"correct horse"}`, 404, "USER_NOT_FOUND"},
+
+		{"admin: nobody", "POST", admins, p.AnonKey, "", rexJSON, 403, "FORBIDDEN"},
+		{"admin: a user", "POST", admins, p.AnonKey, rex.access, rexJSON, 403, "FORBIDDEN"},
+		{"admin: an unknown key", "POST", admins, p.AnonKey, "x", rexJSON, 401, "AUTHENTICATION_REQUIRED"},
+		{"admin: no address", "POST", admins, p.AnonKey, p.ServiceKey, "{}", 400, "INVALID_REQUEST"},
+		{"admin: an invitation", "POST", admins, p.AnonKey, p.ServiceKey, `{"email":"x@example.com","send_invite":true}`, 400, "INVALID_REQUEST"},
+		{"promote: a user", "POST", promote, "", rex.access, rexJSON, 403, "FORBIDDEN"},
+		{"promote: an unknown user", "POST", promote, "", p.ServiceKey, `{"email":"nobody@example.com"}`, 404, "USER_NOT_FOUND"},
+		{"promote: no address", "POST", promote, "", p.ServiceKey, "{}", 400, "INVALID_REQUEST"},
+		{"promote: another project", "POST", "/projects/v1/admin/prj_0/promote-user", "", p.ServiceKey, rexJSON, 404, "PROJECT_NOT_FOUND"},
+
+		{"dev token: nobody", "POST", "dev-tokens", p.AnonKey, "", `{"project_id":"` + p.ID + `"}`, 403, "FORBIDDEN"},
+		{"dev token: a user", "POST", "dev-tokens", p.AnonKey, rex.access, `{"project_id":"` + p.ID + `"}`, 403, "FORBIDDEN"},
+		{"dev token: another project", "POST", "dev-tokens", "", p.ServiceKey, `{"project_id":"prj_0"}`, 400, "INVALID_REQUEST"},
+		{"dev token: the service's role", "POST", "dev-tokens", "", p.ServiceKey, `{"project_id":"` + p.ID + `","role":"service_role"}`, 400, "INVALID_REQUEST"},
+		{"keys: nobody", "GET", "/internal/v1/project-jwt-keys", "", "", "", 401, "AUTHENTICATION_REQUIRED"},
+		{"keys: the anon key", "GET", "/internal/v1/project-jwt-keys", "", p.AnonKey, "", 403, "FORBIDDEN"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			q := authRequest(c.method, c.path, c.bearer, c.body)
+			q.apikey = c.apikey
+			if strings.HasPrefix(c.path, "/") {
+				q.path = c.path
+			}
+			wantCode(t, c.status, c.code, q)
+		})
+	}
+}
+
+func TestRefreshTokensRotate(t *testing.T) {
+	signUp(t, "ria@example.com")
+	first := signIn(t, "ria@example.com", "correct horse")
+	other := signIn(t, "ria@example.com", "correct horse")
+
+	q := refresh(first.refresh)
+	q.bearer = "what.is.left" // an app sends whatever it still has
+	second := sessionOf(want(t, http.StatusOK, q))
+	if second.refresh == first.refresh {
+		t.Error("the refresh token stayed the same")
+	}
+	third := sessionOf(want(t, http.StatusOK, refresh(second.refresh)))
+	_, before := claimsOf(t, first.access)
+	if _, after := claimsOf(t, third.access); after["session_id"] != before["session_id"] || after["auth_time"] != before["auth_time"] {
+		t.Errorf("the session changed: %v, %v", before, after)
+	}
+
+	// The first token again: somebody has a copy. That session ends, and no other.
+	wantCode(t, http.StatusUnauthorized, "INVALID_REFRESH_TOKEN", refresh(first.refresh))
+	wantCode(t, http.StatusUnauthorized, "INVALID_REFRESH_TOKEN", refresh(third.refresh))
+	wantCode(t, http.StatusUnauthorized, "AUTHENTICATION_REQUIRED", authRequest("GET", "user", third.access, ""))
+	other = sessionOf(want(t, http.StatusOK, refresh(other.refresh)))
+
+	internalSQL(t, `update internal.refresh_tokens set expires_at = now() - interval '1 second';
+		update internal.sessions set expires_at = now() - interval '1 second'`)
+	wantCode(t, http.StatusUnauthorized, "INVALID_REFRESH_TOKEN", refresh(other.refresh))
+}
+
+// held is a body that arrives once all the requests have.
+type held struct {
+	io.Reader
+	arrived *sync.WaitGroup
+	once    sync.Once
+}
+
+func (h *held) Read(p []byte) (int, error) {
+	h.once.Do(func() { h.arrived.Done(); h.arrived.Wait() })
+	return h.Reader.Read(p)
+}
+
+// An app in two windows refreshes twice at once. One wins, and goes on; that is no theft.
+func TestOneOfManyRefreshesAtOnceWins(t *testing.T) {
+	signUp(t, "rob@example.com")
+	s := signIn(t, "rob@example.com", "correct horse")
+	const windows = 8
+	var arrived, done sync.WaitGroup
+	arrived.Add(windows)
+	answers := make(chan *httptest.ResponseRecorder, windows)
+	for range windows {
+		done.Go(func() {
+			body := &held{Reader: strings.NewReader(`{"refresh_token":"` + s.refresh + `"}`), arrived: &arrived}
+			r := httptest.NewRequestWithContext(t.Context(), "POST", "/auth/v1/token?grant_type=refresh_token", body)
+			r.Header.Set("apikey", shared.project.AnonKey)
+			w := httptest.NewRecorder()
+			shared.ServeHTTP(w, r)
+			answers <- w
+		})
+	}
+	done.Wait()
+	close(answers)
+	var won []session
+	for w := range answers {
+		switch w.Code {
+		case http.StatusOK:
+			won = append(won, sessionOf(answer{body: w.Body.String()}.decode(t)))
+		case http.StatusUnauthorized:
+		default:
+			t.Errorf("a refresh answered %d: %s", w.Code, w.Body)
+		}
+	}
+	if len(won) != 1 {
+		t.Fatalf("%d refreshes won", len(won))
+	}
+	want(t, http.StatusOK, refresh(won[0].refresh))
+}
+
+func TestPasswordChangeEndsOtherSessions(t *testing.T) {
+	signUp(t, "pia@example.com")
+	here, there := signIn(t, "pia@example.com", "correct horse"), signIn(t, "pia@example.com", "correct horse")
+	const change = `{"new_password":"battery staple","current_password":"correct horse"}`
+
+	wantCode(t, http.StatusUnauthorized, "INVALID_CREDENTIALS",
+		authRequest("POST", "user/password", here.access, strings.Replace(change, "correct", "wrong", 1)))
+	want(t, http.StatusOK, authRequest("POST", "user/password", here.access, change))
+	wantCode(t, http.StatusUnauthorized, "INVALID_CREDENTIALS",
+		authRequest("POST", "token", "", credentials("pia@example.com", "correct horse")))
+	wantCode(t, http.StatusUnauthorized, "INVALID_REFRESH_TOKEN", refresh(there.refresh))
+	wantCode(t, http.StatusUnauthorized, "AUTHENTICATION_REQUIRED", authRequest("GET", "user", there.access, ""))
+	here = sessionOf(want(t, http.StatusOK, refresh(here.refresh)))
+	signIn(t, "pia@example.com", "battery staple")
+
+	vouched := authRequest("PUT", "user/password", here.access, `{"new_password":"third password"}`)
+	vouched.apikey = shared.project.ServiceKey
+	want(t, http.StatusOK, vouched)
+	signIn(t, "pia@example.com", "third password")
+}
+
+func TestTriesAtPasswordsAreLimited(t *testing.T) {
+	defer internalSQL(t, "delete from internal.tries")
+	signUp(t, "tom@example.com")
+	guess := func(email, password, from string) (status int, header http.Header) {
+		t.Helper()
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/auth/v1/token", strings.NewReader(credentials(email, password)))
+		r.Header.Set("apikey", shared.project.AnonKey)
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		shared.ServeHTTP(w, r)
+		return w.Code, w.Header()
+	}
+	for _, email := range []string{"tom@example.com", "unknown@example.com"} {
+		for i := range 10 {
+			if status, _ := guess(email, "wrong horse", "127.0.0.1:1"); status != http.StatusUnauthorized {
+				t.Fatalf("try %d at %s answered %d", i+1, email, status)
+			}
+		}
+		status, header := guess(email, "correct horse", "127.0.0.1:1")
+		wait, err := strconv.Atoi(header.Get("Retry-After"))
+		if status != http.StatusTooManyRequests || err != nil || wait < 800 || wait > 900 {
+			t.Errorf("the eleventh try at %s answered %d, Retry-After %d", email, status, wait)
+		}
+	}
+	internalSQL(t, "update internal.tries set resets_at = now()")
+	for range 2 { // a success forgives what was before it
+		for range 9 {
+			guess("tom@example.com", "wrong horse", "127.0.0.1:1")
+		}
+		if status, _ := guess("tom@example.com", "correct horse", "127.0.0.1:1"); status != http.StatusOK {
+			t.Fatalf("the right password answered %d", status)
+		}
+	}
+
+	internalSQL(t, "delete from internal.tries")
+	guess("unknown@example.com", "wrong horse", "[2001:db8::1]:1")
+	internalSQL(t, "update internal.tries set count = 100")
+	if status, _ := guess("tom@example.com", "correct horse", "[2001:db8::2]:1"); status != http.StatusTooManyRequests {
+		t.Errorf("an address of the same network answered %d", status)
+	}
+	if status, _ := guess("tom@example.com", "correct horse", "[2001:db8:0:1::1]:1"); status != http.StatusOK {
+		t.Errorf("another network answered %d", status)
+	}
+}
+
+func TestAdminMakesAndPromotesUsers(t *testing.T) {
+	p := shared.project
+	create := func(body string) request { return authRequest("POST", "admin/users", p.ServiceKey, body) }
+	made := want(t, http.StatusCreated, create(`{"email":"Uma@example.com","is_admin":true}`))
+	for name, value := range map[string]any{
+		"id": users.ID(p.ID, "uma@example.com"), "email": "uma@example.com", "is_admin": true, "created": true, "invite_sent": false,
+	} {
+		if made[name] != value {
+			t.Errorf("%s is %v, want %v", name, made[name], value)
+		}
+	}
+	if again := want(t, http.StatusOK, create(`{"email":"uma@example.com"}`)); again["created"] != false || again["is_admin"] != true {
+		t.Errorf("the second time answered %v", again)
+	}
+	// Nobody takes over an account that an admin made, neither by signing up nor by an empty password.
+	wantCode(t, http.StatusConflict, "USER_ALREADY_EXISTS", authRequest("POST", "signup", "", credentials("uma@example.com", "correct horse")))
+	wantCode(t, http.StatusUnauthorized, "INVALID_CREDENTIALS", authRequest("POST", "token", "", credentials("uma@example.com", "correct horse")))
+
+	signUp(t, "una@example.com")
+	s := signIn(t, "una@example.com", "correct horse")
+	change := func(action, wantRole string) {
+		t.Helper()
+		got := want(t, http.StatusOK, request{
+			method: "POST", path: "/projects/v1/admin/" + p.ID + "/" + action, bearer: p.ServiceKey, body: `{"email":"una@example.com"}`,
+		})
+		s = sessionOf(want(t, http.StatusOK, refresh(s.refresh)))
+		if _, claims := claimsOf(t, s.access); got["role"] != wantRole || claims["role"] != wantRole {
+			t.Errorf("%s answered %v, and the next token has the role %v", action, got, claims["role"])
+		}
+	}
+	change("promote-user", auth.RoleProjectAdmin)
+	if me := want(t, http.StatusOK, authRequest("GET", "user", s.access, "")); me["is_admin"] != true {
+		t.Errorf("user answered %v", me)
+	}
+	change("demote-user", auth.RoleAuthenticated)
+}
+
+func TestDevTokenIsAUsers(t *testing.T) {
+	p := shared.project
+	id := users.ID(p.ID, "dev@example.com")
+	got := want(t, http.StatusCreated, authRequest("POST", "dev-tokens", p.ServiceKey, `{"project_id":"`+p.ID+`","sub":"`+id+`"}`))
+	if got["authorization"] != "Bearer "+got["token"].(string) || got["role"] != auth.RoleAuthenticated || got["sub"] != id {
+		t.Errorf("dev-tokens answered %v", got)
+	}
+	if me := want(t, http.StatusOK, authRequest("GET", "user", got["token"].(string), "")); me["id"] != id {
+		t.Errorf("user answered %v", me)
+	}
+	if got := want(t, http.StatusCreated, authRequest("POST", "dev-tokens", p.ServiceKey, `{"project_id":"`+p.ID+`"}`)); len(got["sub"].(string)) != 36 {
+		t.Errorf("without sub: %v", got)
+	}
+}
+
+// What functions-mcp token, or a function with the project's secret, signs is the same user's before and after signup.
+func TestTokensOfTheSharedSecretAreTheSameUsers(t *testing.T) {
+	p := shared.project
+	id := users.ID(p.ID, "sam@example.com")
+	minted := sign(t, p.JWTSecret, auth.Claims{
+		Subject: id, Role: auth.RoleAuthenticated, Email: "sam@example.com", ProjectID: p.ID, Issuer: "agentdb",
+		IssuedAt: time.Now(), Expires: time.Now().Add(time.Minute),
+	})
+	if me := want(t, http.StatusOK, authRequest("GET", "user", minted, "")); me["id"] != id || me["created_at"] != nil {
+		t.Errorf("before signup: %v", me)
+	}
+	signUp(t, "sam@example.com")
+	if me := want(t, http.StatusOK, authRequest("GET", "user", minted, "")); me["id"] != id || me["created_at"] == nil {
+		t.Errorf("after signup: %v", me)
+	}
+	want(t, http.StatusNoContent, authRequest("POST", "logout", minted, "")) // it has no session to end
+}
+
+func TestKeysetVerifiesWhatSignInGives(t *testing.T) {
+	signUp(t, "kay@example.com")
+	s := signIn(t, "kay@example.com", "correct horse")
+	a := do(t, request{path: "/internal/v1/project-jwt-keys", bearer: shared.project.ServiceKey})
+	keys, err := auth.ParsePublicKeySet([]byte(a.body))
+	if err != nil || keys.Len() != 1 {
+		t.Fatalf("%d keys in %s: %v", keys.Len(), a.body, err)
+	}
+	caller, err := auth.NewVerifier(keys, shared.project.ID).Verify(s.access)
+	if err != nil || caller.Email != "kay@example.com" {
+		t.Errorf("the published key does not verify the token: %v", err)
+	}
+	if strings.Contains(a.body, `"d"`) {
+		t.Errorf("the private half is in %s", a.body)
+	}
+	if got := want(t, http.StatusOK, authRequest("GET", "providers", "", "")); got["password"].(map[string]any)["enabled"] != true {
+		t.Errorf("providers answered %v", got)
+	}
 }

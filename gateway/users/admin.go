@@ -116,5 +116,5 @@ func (u *Users) devToken(w http.ResponseWriter, r *http.Request) error {
 
 // keys answers the keys that verify this project's access tokens, contract section 1.3.
 func (u *Users) keys(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, http.StatusOK, map[string][]JWK{"keys": {u.opts.Key.Public()}})
+	return answer(w, http.StatusOK, u.opts.Key.public.published())
 }

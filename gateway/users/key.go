@@ -6,10 +6,9 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -21,12 +20,12 @@ import (
 // of the program has the same, none waits for a database to check a token, and no backup of one holds it.
 type Key struct {
 	private *ecdsa.PrivateKey
-	public  JWK
-	header  string // of every token, encoded, with its full stop
+	public  jwk
+	set     *auth.KeySet
 }
 
-// JWK is the public half of a Key, as contract section 1.3 serves it.
-type JWK struct {
+// jwk is the public half of a Key, as contract section 1.3 serves it.
+type jwk struct {
 	KeyType   string `json:"kty"` // "EC"
 	Curve     string `json:"crv"` // "P-256"
 	ID        string `json:"kid"` // the key's thumbprint, RFC 7638
@@ -61,20 +60,26 @@ func newKey(private *ecdsa.PrivateKey) (*Key, error) {
 	}
 	x, y := base64.RawURLEncoding.EncodeToString(point[1:33]), base64.RawURLEncoding.EncodeToString(point[33:])
 	thumbprint := sha256.Sum256([]byte(`{"crv":"P-256","kty":"EC","x":"` + x + `","y":"` + y + `"}`))
-	k := &Key{private: private, public: JWK{
+	public := jwk{
 		KeyType: "EC", Curve: "P-256", Algorithm: jwt.SigningMethodES256.Alg(), Use: "sig", X: x, Y: y,
 		ID: base64.RawURLEncoding.EncodeToString(thumbprint[:]),
-	}}
-	empty, err := k.Sign(nil)
-	if err != nil {
-		return nil, err
 	}
-	k.header = empty[:strings.IndexByte(empty, '.')+1]
-	return k, nil
+	published, err := json.Marshal(public.published())
+	if err != nil {
+		return nil, fmt.Errorf("derive signing key: %w", err)
+	}
+	set, err := auth.ParsePublicKeySet(published) // what others read is what we verify with
+	if err != nil {
+		return nil, fmt.Errorf("derive signing key: %w", err)
+	}
+	return &Key{private, public, set}, nil
 }
 
-// Public returns the half that may be shown.
-func (k *Key) Public() JWK { return k.public }
+// published is the keyset of one key.
+func (j jwk) published() map[string][]jwk { return map[string][]jwk{"keys": {j}} }
+
+// KeySet returns what verifies the tokens that Sign signs.
+func (k *Key) KeySet() *auth.KeySet { return k.set }
 
 // Sign returns a token of the claims, with the key's id in its header.
 func (k *Key) Sign(claims map[string]any) (string, error) {
@@ -85,34 +90,4 @@ func (k *Key) Sign(claims map[string]any) (string, error) {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
 	return signed, nil
-}
-
-// Verify returns what verifies the tokens that Sign signed, and leaves the others to next. They are of one project, and
-// must expire. A token is known by its header, which is the same on all: so nothing in it is there to choose from.
-func (k *Key) Verify(projectID string, next auth.Verify) auth.Verify {
-	parser := jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation(),
-		jwt.WithValidMethods([]string{jwt.SigningMethodES256.Alg()}))
-	public := func(*jwt.Token) (any, error) { return &k.private.PublicKey, nil }
-	return func(token string) (auth.Caller, error) {
-		if !strings.HasPrefix(token, k.header) {
-			return next(token)
-		}
-		caller, err := auth.Unverified(token)
-		if err != nil {
-			return auth.Caller{}, err
-		}
-		_, err = parser.ParseWithClaims(token, jwt.MapClaims{}, public)
-		switch {
-		case err != nil:
-			return auth.Caller{}, auth.ErrSignature
-		case caller.Expires.IsZero():
-			return auth.Caller{}, auth.ErrNoExpiry
-		case caller.Expires.Before(time.Now().Truncate(time.Second)):
-			return auth.Caller{}, auth.ErrExpired
-		case caller.ProjectID != projectID:
-			return auth.Caller{}, auth.ErrOtherProject
-		}
-		caller.Verified = true
-		return caller, nil
-	}
 }
