@@ -5,7 +5,8 @@
 //	go run ./e2e/bench [-program FILE] [SECTION...]
 //
 // It runs from the module's root, builds the program as make build does unless one is given, and works in a temporary
-// directory. Without a SECTION it measures all of them: start, first, query, flood, write, size.
+// directory. Without a SECTION it measures all of them: start, first, query, flood, http, write,
+// size.
 package main
 
 import (
@@ -64,6 +65,7 @@ func sections() []section {
 		{"first", (*bench).first},
 		{"query", (*bench).query},
 		{"flood", (*bench).flood},
+		{"http", (*bench).http},
 		{"write", (*bench).write},
 		{"size", (*bench).size},
 	}
