@@ -37,14 +37,14 @@ func TestFunctionsLibrary(t *testing.T) {
 		"BEN_TOKEN="+strings.TrimSpace(project.run(t, "token", "--email", "ben@example.com")),
 	)
 
-	tests := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec", "functions.test.mjs")
+	tests := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec", "functions.test.mjs", "users.test.mjs")
 	tests.Env = environment
 	report, err := tests.CombinedOutput()
 	if err != nil {
 		t.Errorf("node --test: %v\n%s", err, report)
 	}
 	if !regexp.MustCompile(`(?m)^ℹ pass [1-9]`).Match(report) {
-		t.Errorf("no test of functions.test.mjs ran:\n%s", report)
+		t.Errorf("no test ran:\n%s", report)
 	}
 	if testing.Verbose() {
 		t.Logf("%s", report)
