@@ -192,7 +192,9 @@ func (f *specFile) wrong(at int, field, message string) error {
 	return &SpecError{File: f.name, Line: 1 + bytes.Count(f.text[:at], []byte("\n")), Field: field, Message: message}
 }
 
-func (f *specFile) add(v specValue, message string) { f.errs = append(f.errs, f.wrong(v.at, v.path, message)) }
+func (f *specFile) add(v specValue, message string) {
+	f.errs = append(f.errs, f.wrong(v.at, v.path, message))
+}
 
 func (f *specFile) syntax() error {
 	var whole json.RawMessage

@@ -35,20 +35,21 @@ type RemoteKeys struct {
 	due      atomic.Int64           // when the set is stale, in Unix nanoseconds
 	mu       sync.Mutex             // held while fetching, so that many who wait are one request
 	tried    time.Time
+	failing  bool        // so that one warning is enough
 	fetching atomic.Bool // in the background
 }
 
-// NewRemoteKeys returns the keys that fetch gets; see FetchKeys.
-func NewRemoteKeys(fetch func(context.Context) (*KeySet, error), log *slog.Logger) *RemoteKeys {
+// NewRemoteKeys returns the keys that fetch gets, see FetchKeys, and until it did those that are known before.
+func NewRemoteKeys(fetch func(context.Context) (*KeySet, error), before *KeySet, log *slog.Logger) *RemoteKeys {
 	r := &RemoteKeys{fetch: fetch, log: log, now: time.Now}
-	r.set.Store(&KeySet{})
+	r.set.Store(before)
 	return r
 }
 
 func (r *RemoteKeys) current() *KeySet {
 	set := r.set.Load()
 	switch {
-	case set.Len() == 0:
+	case set.Len() == 0: // nobody can be served before
 		return r.refetch()
 	case r.now().UnixNano() >= r.due.Load() && r.fetching.CompareAndSwap(false, true):
 		go func() {
@@ -74,9 +75,13 @@ func (r *RemoteKeys) refetch() *KeySet {
 	defer cancel()
 	set, err := r.fetch(ctx)
 	if err != nil {
-		r.log.Warn("the keyset could not be fetched; the keys that are known stay", "keys", r.set.Load().Len(), "err", err)
+		if !r.failing {
+			r.log.Warn("the keyset cannot be fetched: the keys that are known stay", "keys", r.set.Load().Len(), "err", err)
+		}
+		r.failing = true
 		return r.set.Load()
 	}
+	r.failing = false
 	r.set.Store(set)
 	r.due.Store(now.Add(keysStale).UnixNano())
 	return set

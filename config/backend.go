@@ -1,9 +1,13 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 
@@ -23,19 +27,104 @@ type Remote struct {
 	ProjectID  string // always there with a service key, which needs it for SQL
 	AnonKey    Secret
 	ServiceKey Secret
-	JWTSecret  Secret // empty when only the backend can verify tokens
+	JWTSecret  Secret // what tokens without a kid are signed with; may be empty
+
+	Keys    *auth.KeySet // of RUN402_JWKS when that is a file; may be nil
+	KeysURL string       // and when it is a URL
 }
 
 func (Local) isBackend()  {}
 func (Remote) isBackend() {}
 
-// Verify returns how to verify callers' tokens here: with the project's secret when it is known, else unverified, since
-// the backend will. A token without exp is left to the backend too, since Core's own dev tokens have none.
-func (r Remote) Verify() auth.Verify {
-	if r.JWTSecret == "" {
-		return auth.Unverified
+// Verify returns how to verify callers' tokens: with the secret and the keyset that the operator gave, else with the
+// keys that the backend publishes to whoever has the service key, else by asking the backend.
+func (r Remote) Verify(ask auth.Ask, log *slog.Logger) auth.Verify {
+	secret := auth.HS256([]byte(r.JWTSecret.Reveal()))
+	// A token without exp is the backend's to judge, since Core's own dev tokens have none.
+	verifier := func(keys auth.Keys) auth.Verify {
+		return auth.NewVerifier(keys, r.ProjectID, auth.AllowNoExpiry()).Verify
 	}
-	return auth.NewHS256([]byte(r.JWTSecret.Reveal()), r.ProjectID, auth.AllowNoExpiry()).Verify
+	fetched := func(url, bearer string) auth.Verify {
+		fetch := auth.FetchKeys(url, bearer)
+		return verifier(auth.NewRemoteKeys(func(ctx context.Context) (*auth.KeySet, error) {
+			set, err := fetch(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return set.With(secret), nil
+		}, secret, log))
+	}
+	switch {
+	case r.KeysURL != "":
+		return fetched(r.KeysURL, r.keysBearer())
+	case r.Keys != nil:
+		return verifier(r.Keys.With(secret))
+	case r.JWTSecret != "":
+		return verifier(secret)
+	case r.ServiceKey != "":
+		return auth.OrAsk(fetched(r.API+projectKeys, r.ServiceKey.Reveal()), auth.NewAsker(ask, r.ProjectID))
+	}
+	return auth.NewAsker(ask, r.ProjectID).Verify
+}
+
+// projectKeys is where a backend publishes its keys; contract section 1.3.
+const projectKeys = "/internal/v1/project-jwt-keys"
+
+// keysBearer is the service key where the keys are the API's own, and nothing anywhere else.
+func (r Remote) keysBearer() string {
+	if strings.HasPrefix(r.KeysURL, r.API+"/") {
+		return r.ServiceKey.Reveal()
+	}
+	return ""
+}
+
+// Asks reports whether tokens may have to be verified by asking the backend.
+func (r Remote) Asks() bool { return r.JWTSecret == "" && r.Keys == nil && r.KeysURL == "" }
+
+// readKeys takes RUN402_JWKS, a URL or a file.
+func (r *Remote) readKeys(from string) error {
+	switch {
+	case from == "":
+		return nil
+	case strings.Contains(from, "://"):
+		u, err := url.Parse(from)
+		switch {
+		case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
+			return errors.New("RUN402_JWKS is neither a URL nor a file: want one such as https://auth.example.com/jwks.json")
+		case u.User != nil || u.Fragment != "":
+			return errors.New("RUN402_JWKS may have no user, password or fragment: leave them out")
+		case u.Scheme == "http" && !auth.IsLoopback(u.Hostname()):
+			return errors.New("RUN402_JWKS is http:// on another machine, which anyone between could change: use https://")
+		}
+		r.KeysURL = from
+		return nil
+	}
+	text, err := readFile(from)
+	if err != nil {
+		return fmt.Errorf("RUN402_JWKS: %w", err)
+	}
+	if r.Keys, err = auth.ParseKeySet(text); err != nil {
+		return fmt.Errorf("RUN402_JWKS: %s: %w", from, err)
+	}
+	return nil
+}
+
+// readFile reads a file of settings, which is short.
+func readFile(path string) ([]byte, error) {
+	const most = 1 << 20
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(text) > most:
+		return nil, fmt.Errorf("%s is larger than 1 MiB", path)
+	}
+	return text, nil
 }
 
 // backend chooses by what is there: a key means remote, nothing means local. What is neither is refused, since an
@@ -57,13 +146,16 @@ func (c Config) backend(lookup Lookup) (Backend, error) {
 	case database:
 		return nil, nil // refused by Unsupported
 	case hasKey:
-		return r.check()
+		return r.check(lookup)
 	case r.API != "":
 		return nil, errors.New("RUN402_API_BASE is set without any project key: set RUN402_ANON_KEY for the caller's " +
 			"tools, RUN402_SERVICE_KEY for the admin tools, or unset it to use a local project")
 	case r.ProjectID != "":
 		return nil, errors.New("RUN402_PROJECT_ID is set without any project key: set RUN402_ANON_KEY for the " +
 			"caller's tools, RUN402_SERVICE_KEY for the admin tools, or unset it to use a local project")
+	case lookup.get("RUN402_JWKS") != "":
+		return nil, errors.New("RUN402_JWKS is set without any project key, and a local project has keys of its own: " +
+			"set the keys of the project it belongs to, or unset it")
 	case r.JWTSecret != "":
 		return nil, errors.New("RUN402_JWT_SECRET is set without any project key, and a local project has a " +
 			"secret of its own: set the keys of the project it belongs to, or unset it")
@@ -71,13 +163,13 @@ func (c Config) backend(lookup Lookup) (Backend, error) {
 	return c.Local(lookup)
 }
 
-func (r Remote) check() (Backend, error) {
+func (r Remote) check(lookup Lookup) (Backend, error) {
 	var errs []error
 	if r.API == "" {
 		r.API = DefaultAPIBase
 	}
 	api, err := cleanBase(r.API)
-	errs = append(errs, err)
+	errs = append(errs, err, r.readKeys(lookup.get("RUN402_JWKS")))
 	r.API = api
 	switch {
 	case r.ProjectID == "" && r.ServiceKey != "":

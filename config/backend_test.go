@@ -1,6 +1,9 @@
 package config
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -37,7 +40,9 @@ func TestBackend(t *testing.T) {
 		"everything, self-hosted": {
 			"RUN402_API_BASE=https://core.example/base/ RUN402_PROJECT_ID=" + project +
 				" RUN402_ANON_KEY=" + opaqueAnon + " RUN402_SERVICE_KEY=" + opaqueService + " RUN402_JWT_SECRET=s",
-			Remote{"https://core.example/base", project, opaqueAnon, opaqueService, "s"},
+			Remote{
+				API: "https://core.example/base", ProjectID: project, AnonKey: opaqueAnon, ServiceKey: opaqueService, JWTSecret: "s",
+			},
 		},
 		"http on this machine": {
 			"RUN402_API_BASE=http://localhost:4020 RUN402_ANON_KEY=k",
@@ -144,7 +149,7 @@ func TestStartIsRefused(t *testing.T) {
 			"RUN402_USER_TOKEN_FILE=/t RUN402_SERVICE_KEY=k" + id, nil, []string{"without RUN402_ANON_KEY"},
 		},
 		"gates": {
-			"RUN402_GATES=gates.json", nil, []string{"RUN402_GATES", "not support", "unset"},
+			"RUN402_EMAIL_ALLOW=*", nil, []string{"RUN402_EMAIL_ALLOW", "not support", "unset"},
 		},
 		"confirmation": {"RUN402_CONFIRM=always", nil, []string{"--confirm", "token", "elicit", "deny", "off"}},
 		"recipients": {
@@ -211,7 +216,9 @@ func TestEveryRefusalIsReportedAtOnce(t *testing.T) {
 
 func TestRemoteVerifiesWithItsSecretAndLeavesTheRestToTheBackend(t *testing.T) {
 	ours, other := key(t, auth.RoleAuthenticated, project), key(t, auth.RoleAuthenticated, "prj_other")
-	known := Remote{ProjectID: project, JWTSecret: "secret"}.Verify()
+	unasked := func(context.Context, string) (string, error) { return "", errors.New("no route") }
+	log := slog.New(slog.DiscardHandler)
+	known := Remote{ProjectID: project, JWTSecret: "secret"}.Verify(unasked, log)
 	if c, err := known(ours); err != nil || !c.Verified {
 		t.Errorf("verified %v, error %v", c.Verified, err)
 	}
@@ -221,7 +228,7 @@ func TestRemoteVerifiesWithItsSecretAndLeavesTheRestToTheBackend(t *testing.T) {
 	if _, err := known(other); err == nil {
 		t.Error("verified a token of another project")
 	}
-	if c, err := (Remote{ProjectID: project}).Verify()(ours); err != nil || c.Verified {
+	if c, err := (Remote{ProjectID: project}).Verify(unasked, log)(ours); err != nil || c.Verified {
 		t.Errorf("without a secret: verified %v, error %v", c.Verified, err)
 	}
 }

@@ -43,6 +43,7 @@ type ProjectFlags struct {
 type ToolFlags struct {
 	Toolsets []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin."`
 	ReadOnly bool     `var:"RUN402_READ_ONLY" help:"Only tools that only read."`
+	Gates    string   `var:"RUN402_GATES" placeholder:"FILE" help:"Who may call what: see docs/gates.md."`
 	Confirm  string   `var:"RUN402_CONFIRM" enum:"token,elicit,deny,off" default:"token" help:"On destruction: ${enum}."`
 }
 
@@ -71,8 +72,9 @@ type Settings struct {
 	UserTokenFile string   // the file that holds it, re-read when it changes
 	Toolsets      []string // nil means all
 	ReadOnly      bool
-	Confirm       string  // how far a call may go that destroys much; see tools.Confirm
-	Listen        *Listen // nil means stdio
+	Confirm       string      // how far a call may go that destroys much; see tools.Confirm
+	Gates         *auth.Gates // nil when there are none
+	Listen        *Listen     // nil means stdio
 }
 
 // Toolsets are the toolsets that exist.
@@ -92,7 +94,7 @@ func (c Config) Settings(lookup Lookup) (Settings, error) {
 	}
 	var backendErr error
 	s.Backend, backendErr = c.backend(lookup)
-	errs := []error{Unsupported(lookup), backendErr, s.checkToken(), s.checkToolsets()}
+	errs := []error{Unsupported(lookup), backendErr, s.checkToken(), s.checkToolsets(), s.readGates(c.Gates)}
 	if c.Listen == "" {
 		errs = append(errs, c.checkStdio(s))
 	} else {
@@ -102,6 +104,26 @@ func (c Config) Settings(lookup Lookup) (Settings, error) {
 		return Settings{}, err
 	}
 	return s, nil
+}
+
+// readGates takes the gates file. Whether its names exist is for the tools to say, whether its table does for the
+// database.
+func (s *Settings) readGates(path string) error {
+	if path == "" {
+		return nil
+	}
+	text, err := readFile(path)
+	if err != nil {
+		return fmt.Errorf("the gates of --gates or RUN402_GATES: %w", err)
+	}
+	if s.Gates, err = auth.ParseGates(path, text); err != nil {
+		return err
+	}
+	remote, ok := s.Backend.(Remote)
+	if _, _, roles := s.Gates.Roles(); ok && roles && remote.ServiceKey == "" {
+		return errors.New("a gate asks for a role, which is read with the service key: set RUN402_SERVICE_KEY")
+	}
+	return nil
 }
 
 func (s Settings) checkToken() error {

@@ -10,9 +10,9 @@ import (
 // honoured are the variables that this version reads. With the other lists here it holds every RUN402_* name that is
 // known.
 func honoured() []string {
-	return strings.Fields(`RUN402_API_BASE RUN402_PROJECT_ID RUN402_ANON_KEY RUN402_SERVICE_KEY RUN402_JWT_SECRET
+	return strings.Fields(`RUN402_API_BASE RUN402_PROJECT_ID RUN402_ANON_KEY RUN402_SERVICE_KEY RUN402_JWT_SECRET RUN402_JWKS
 		RUN402_USER_TOKEN RUN402_USER_TOKEN_FILE RUN402_DATA_DIR RUN402_LOCAL_PROJECT RUN402_PG_BIN RUN402_TOOLSETS
-		RUN402_READ_ONLY RUN402_CONFIRM RUN402_PUBLIC_URL RUN402_ALLOWED_ORIGINS RUN402_REQUIRE_AUTH
+		RUN402_READ_ONLY RUN402_GATES RUN402_CONFIRM RUN402_PUBLIC_URL RUN402_ALLOWED_ORIGINS RUN402_REQUIRE_AUTH
 		RUN402_AUTH_SERVER RUN402_LOG RUN402_LOG_FORMAT`)
 }
 
@@ -31,7 +31,7 @@ func harmless() []string {
 // ceilings are variables of later versions that an operator sets to forbid or to require something, or to choose the
 // database: going on without them would do what was not asked for.
 func ceilings() []string {
-	return strings.Fields(`RUN402_GATES RUN402_EMAIL_ALLOW RUN402_ASSET_ROOT
+	return strings.Fields(`RUN402_EMAIL_ALLOW RUN402_ASSET_ROOT
 		RUN402_DATABASE_URL RUN402_ADMIN_DATABASE_URL`)
 }
 

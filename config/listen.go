@@ -47,11 +47,11 @@ func (s *Settings) listen(f ListenFlags, lookup Lookup) error {
 		errs = append(errs, errors.New("RUN402_USER_TOKEN is set together with --listen, where each request "+
 			"says who is calling: unset it, and send the token as a bearer"))
 	}
-	if slices.Contains(s.Toolsets, "admin") {
-		errs = append(errs, errors.New("the toolset admin is not served over HTTP, since whoever reaches the port would "+
-			"bypass row level security: that needs gates, which this version does not have; leave it out, or use stdio"))
+	if slices.Contains(s.Toolsets, "admin") && s.Gates == nil {
+		errs = append(errs, errors.New("the toolset admin is served over HTTP only behind gates, since whoever reaches the "+
+			"port would bypass row level security: name it in a gates file (--gates), leave it out, or use stdio"))
 	}
-	if s.Toolsets == nil {
+	if s.Toolsets == nil && s.Gates == nil {
 		s.Toolsets = []string{"data"}
 	}
 	remote, isRemote := s.Backend.(Remote)
@@ -61,9 +61,9 @@ func (s *Settings) listen(f ListenFlags, lookup Lookup) error {
 	}
 	if f.AuthServer != "" {
 		errs = append(errs, f.checkAuthServer())
-		if isRemote && remote.JWTSecret == "" {
-			errs = append(errs, errors.New("--auth-server needs RUN402_JWT_SECRET, since without it nobody here can "+
-				"tell for whom a token was made: set it"))
+		if isRemote && remote.Asks() {
+			errs = append(errs, errors.New("--auth-server needs RUN402_JWKS or RUN402_JWT_SECRET, since without a key nobody "+
+				"here can tell for whom a token was made: set one"))
 		}
 	}
 	s.Listen = &Listen{Guard: f.Guard(lookup, f.Listen), RequireAuth: f.RequireAuth, AuthServer: f.AuthServer}

@@ -8,6 +8,7 @@ import "encoding/json"
 const (
 	CallerRest = "/rest/v1"       // caller plane, section 2
 	AdminRest  = "/admin/v1/rest" // admin plane, section 3
+	AuthUser   = "/auth/v1/user"  // who a token speaks for, section 5
 	Health     = "/health"
 )
 
