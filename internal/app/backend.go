@@ -27,6 +27,8 @@ type backend struct {
 	gateway   *gateway.Gateway
 
 	anonKey, serviceKey string // to tell them from callers' tokens
+
+	keeper *auth.Gatekeeper // see guard
 }
 
 // newBackend wires the backend that the operator chose. It touches neither network nor database; close it in any case.
@@ -40,7 +42,7 @@ func newBackend(b config.Backend, log *slog.Logger) (*backend, error) {
 			return nil, err
 		}
 		return &backend{
-			client: client, verify: b.Verify(), name: b.API, projectID: b.ProjectID,
+			client: client, verify: b.Verify(whose(client), log), name: b.API, projectID: b.ProjectID,
 			caller: b.AnonKey != "", admin: b.ServiceKey != "",
 			anonKey: b.AnonKey.Reveal(), serviceKey: b.ServiceKey.Reveal(),
 		}, nil
@@ -70,6 +72,11 @@ func (b *backend) start() {
 	if b.gateway != nil {
 		b.gateway.Start()
 	}
+}
+
+// guard puts somebody at the gates; see newGatekeeper.
+func (b *backend) guard(ctx context.Context, gates *auth.Gates, stop func(cause error), log *slog.Logger) {
+	b.keeper = newGatekeeper(ctx, b.client, gates, stop, log)
 }
 
 // ready reports whether a caller can be served: the backend answers, and its database.
@@ -133,17 +140,17 @@ type audit struct {
 	gateway *gateway.Gateway
 }
 
-// Record implements tools.Audit.
+// Record implements tools.Audit. What was done as the service role is logged whatever the level.
 func (a audit) Record(ctx context.Context, e tools.Event) {
-	fields := []any{
-		slog.String("principal", e.Principal), slog.String("tool", e.Tool), slog.String("plane", e.Plane),
-		slog.String("target", e.Target), slog.String("outcome", e.Outcome),
-		slog.Int("rows", e.Rows), slog.Duration("duration", e.Duration),
+	handler := a.log.Handler()
+	if handler.Enabled(ctx, slog.LevelInfo) || e.Plane == "admin" {
+		r := slog.NewRecord(time.Now(), slog.LevelInfo, "call", 0)
+		r.AddAttrs(slog.Group("audit",
+			slog.String("principal", e.Principal), slog.String("tool", e.Tool), slog.String("plane", e.Plane),
+			slog.String("target", e.Target), slog.String("outcome", e.Outcome), slog.String("confirmed", e.Confirmed),
+			slog.Int("rows", e.Rows), slog.Duration("duration", e.Duration)))
+		_ = handler.Handle(ctx, r) // a log that cannot be written has no log to say so
 	}
-	if e.Confirmed != "" {
-		fields = append(fields, slog.String("confirmed", e.Confirmed))
-	}
-	a.log.LogAttrs(ctx, slog.LevelInfo, "call", slog.Group("audit", fields...))
 	if a.gateway != nil {
 		a.gateway.Audit(gateway.AuditEntry{
 			At: time.Now(), Principal: e.Principal, Tool: e.Tool, Plane: e.Plane, Target: e.Target, Outcome: e.Outcome,

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/run402/functions-mcp/auth"
 	"github.com/run402/functions-mcp/config"
 	"github.com/run402/functions-mcp/core/wire"
 	"github.com/run402/functions-mcp/gateway/postgres"
@@ -54,15 +56,17 @@ func (c doctorCommand) Run(ctx context.Context, p Process) (err error) {
 	}
 
 	report.planes(ctx, back)
-	caller, err := settings.Callers(back.verify, log)(ctx)
+	verify := auth.WithKeys(back.verify, back.anonKey, back.serviceKey)
+	caller, err := settings.Callers(verify, log)(ctx)
 	switch {
 	case err != nil:
 		report.bad("caller", err)
 	case caller.Anonymous():
 		report.good("caller", "nobody is signed in; set RUN402_USER_TOKEN or RUN402_USER_TOKEN_FILE to act for a user")
 	default:
-		report.good("caller", fmt.Sprintf("%s, as %s%s", caller.Email, caller.Role, expiry(caller.Expires)))
+		report.good("caller", fmt.Sprintf("%s, as %s%s, %s", caller.Email, caller.Role, expiry(caller.Expires), checked(caller)))
 	}
+	report.gates(ctx, back, settings, log)
 	sets := settings.Toolsets
 	if sets == nil {
 		sets = config.Toolsets()
@@ -72,6 +76,18 @@ func (c doctorCommand) Run(ctx context.Context, p Process) (err error) {
 		return errUnwell
 	}
 	return nil
+}
+
+// checked says who found the caller's token to be genuine.
+func checked(c auth.Caller) string {
+	switch {
+	case c.ByBackend:
+		return "verified by the backend"
+	case c.Verified:
+		return "verified here"
+	}
+	return "not verified: the backend decides on each request, and no gate lets it pass (RUN402_JWT_SECRET or RUN402_JWKS " +
+		"would help)"
 }
 
 func expiry(at time.Time) string {
@@ -122,6 +138,25 @@ func (r *report) planes(ctx context.Context, b *backend) {
 		} else {
 			r.good("service key", "the admin plane answers")
 		}
+	}
+}
+
+// gates holds the gates to the tools that there are, and to the live schema.
+func (r *report) gates(ctx context.Context, b *backend, s config.Settings, log *slog.Logger) {
+	b.keeper = auth.NewGatekeeper(nil) // nobody calls
+	if _, err := newServer(b, s, auth.AnonymousCaller, log); err != nil {
+		r.bad("gates", err)
+		return
+	}
+	src, _, ok := s.Gates.Roles()
+	if ok {
+		if err := checkGates(ctx, b.client, src); err != nil {
+			r.bad("gates", err)
+			return
+		}
+		r.good("gates", fmt.Sprintf("for %s; roles are %s.%s", strings.Join(s.Gates.Names(), ", "), src.Table, src.RoleColumn))
+	} else if s.Gates != nil {
+		r.good("gates", "for "+strings.Join(s.Gates.Names(), ", "))
 	}
 }
 

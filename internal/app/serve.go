@@ -38,11 +38,20 @@ func (c serveCommand) Run(ctx context.Context, p Process) (err error) {
 	}
 	defer func() { err = errors.Join(err, back.close()) }()
 	back.start()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer func() { // what ended it, if that was ours
+		if cause := context.Cause(ctx); errors.As(cause, new(*usageError)) {
+			err = errors.Join(cause, err)
+		}
+	}()
+	back.guard(ctx, settings.Gates, stop, log)
 
 	if settings.Listen != nil {
 		return serveMCP(ctx, p, back, settings, log)
 	}
-	mcp, err := newServer(back, settings, settings.Callers(back.verify, log), log)
+	verify := auth.WithKeys(back.verify, back.anonKey, back.serviceKey)
+	mcp, err := newServer(back, settings, settings.Callers(verify, log), log)
 	if err != nil {
 		return err
 	}
@@ -65,18 +74,26 @@ func newServer(
 	b *backend, s config.Settings, callers auth.Callers, log *slog.Logger, more ...server.ServerOption,
 ) (*server.MCPServer, error) {
 	set, err := tools.New(tools.Options{
-		Client: b.client, Callers: callers, Toolsets: s.Toolsets, ReadOnly: s.ReadOnly,
+		Client: b.client, Callers: callers, Toolsets: s.Toolsets, ReadOnly: s.ReadOnly, Gates: s.Gates, Gatekeeper: b.keeper,
 		CallerPlane: b.caller, AdminPlane: b.admin, ProjectID: b.projectID, Backend: b.name,
 		Confirm: tools.Confirm(s.Confirm), Secret: []byte(b.serviceKey), Shared: s.Listen != nil,
 		Log: log, Audit: audit{log: log, gateway: b.gateway},
 	})
-	if err != nil {
+	switch {
+	case errors.As(err, new(*auth.SpecError)), errors.As(err, new(*tools.ClosedError)):
+		return nil, &usageError{err}
+	case err != nil:
 		return nil, err
 	}
+	// What resources show, tools do: so they are behind the same gates, and nobody's but the operator's on stdio.
+	adminGate := s.Gates.For("admin_describe_tables", tools.ToolsetAdmin)
 	read := resources.New(resources.Options{
-		Client: b.client, Callers: callers, Clean: tools.Clean,
-		CallerPlane: b.caller, Admin: b.admin && open(s.Toolsets, tools.ToolsetAdmin),
-		ProjectID: b.projectID, Backend: b.name, Toolsets: s.Toolsets, Log: log,
+		Client:      b.client,
+		Callers:     gatedBy(s.Gates.For("describe_tables", tools.ToolsetData), b.keeper, callers),
+		Clean:       tools.Clean,
+		CallerPlane: b.caller,
+		Admin:       b.admin && s.Listen == nil && adminGate.Open() && open(s.Toolsets, tools.ToolsetAdmin),
+		ProjectID:   b.projectID, Backend: b.name, Toolsets: set.Open(), Log: log,
 	})
 	mcp := server.NewMCPServer("functions-mcp", version, slices.Concat(set.ServerOptions(), read.ServerOptions(), more)...)
 	set.Register(mcp)
