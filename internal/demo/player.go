@@ -1,4 +1,4 @@
-package app
+package demo
 
 import (
 	"context"
@@ -16,13 +16,14 @@ import (
 	"github.com/run402/functions-mcp/gateway/users"
 )
 
-//go:embed demo/*.sql
-var demoSQL embed.FS
+//go:embed sql/*.sql
+var scripts embed.FS
 
-// demo is one performance: a project, the servers of three agents on it, and a screen.
-type demo struct {
+// player plays the session: it has a project, the servers of three agents on it, and a screen.
+type player struct {
 	out     *screen
 	local   config.Local
+	open    func(context.Context, config.Local) (Project, error)
 	program program
 	admin   core.AdminDB      // the truth that answers are held against
 	agents  map[string]*agent // by name
@@ -36,8 +37,8 @@ type seat struct {
 	tokenFile   string
 }
 
-func (d *demo) seats() []seat {
-	token := func(name string) string { return filepath.Join(d.local.Dir, name+".token") }
+func (p *player) seats() []seat {
+	token := func(name string) string { return filepath.Join(p.local.Dir, name+".token") }
 	return []seat{
 		{name: "nobody"},
 		{name: "ana", email: "ana@example.com", tokenFile: token("ana")},
@@ -47,32 +48,29 @@ func (d *demo) seats() []seat {
 
 // play seeds the project, starts the servers and plays the session. What it started has been told to end when it
 // returns.
-func (d *demo) play(ctx context.Context) (err error) {
-	d.out.title("An agent's session on a local project, under row level security")
-	d.out.text("", "A help desk, and three agents: of nobody, of ana, who leads team billing, and of ben, a customer. "+
+func (p *player) play(ctx context.Context) (err error) {
+	p.out.title("An agent's session on a local project, under row level security")
+	p.out.text("", "A help desk, and three agents: of nobody, of ana, who leads team billing, and of ben, a customer. "+
 		"Each has an MCP server of its own, this program over stdio; the servers share a PostgreSQL.")
-	d.out.gap()
+	p.out.gap()
 
 	began := time.Now()
-	desk, err := newBackend(d.local, d.program.log)
+	desk, err := p.open(ctx, p.local)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, desk.close()) }()
-	if err := desk.gateway.Ready(ctx); err != nil {
+	defer func() { err = errors.Join(err, desk.Close()) }()
+	p.out.timed("", plain, "PostgreSQL is up, on a new data directory", time.Since(began))
+	p.admin = desk.Admin
+	if err := p.seed(ctx, desk.ID); err != nil {
 		return err
 	}
-	d.out.timed("", plain, "PostgreSQL is up, on a new data directory", time.Since(began))
-	d.admin = desk.client.Admin()
-	if err := d.seed(ctx, desk.projectID); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.dismiss()) }()
-	if err := d.seatAgents(ctx); err != nil {
+	defer func() { err = errors.Join(err, p.dismiss()) }()
+	if err := p.seatAgents(ctx); err != nil {
 		return err
 	}
 	for i, s := range session() {
-		if err := d.step(ctx, i+1, s); err != nil {
+		if err := p.step(ctx, i+1, s); err != nil {
 			return fmt.Errorf("step %d, %s: %w", i+1, s.tool, err)
 		}
 	}
@@ -80,7 +78,7 @@ func (d *demo) play(ctx context.Context) (err error) {
 }
 
 // seed makes the help desk, through the gateway as any other admin.
-func (d *demo) seed(ctx context.Context, projectID string) error {
+func (p *player) seed(ctx context.Context, projectID string) error {
 	began := time.Now()
 	type member struct {
 		ID    string  `json:"id"`
@@ -91,36 +89,36 @@ func (d *demo) seed(ctx context.Context, projectID string) error {
 	}
 	id := func(email string) string { return users.ID(projectID, email) }
 	billing := "billing"
-	if err := d.runFile(ctx, "demo/schema.sql"); err != nil {
+	if err := p.runFile(ctx, "sql/schema.sql"); err != nil {
 		return err
 	}
-	if _, err := d.admin.From("members").Insert([]member{
+	if _, err := p.admin.From("members").Insert([]member{
 		{id("ana@example.com"), "ana@example.com", "Ana", "lead", &billing},
 		{id("ben@example.com"), "ben@example.com", "Ben", "customer", nil},
 	}).Do(ctx); err != nil {
 		return inFull("seed members", err)
 	}
-	if err := d.runFile(ctx, "demo/rows.sql"); err != nil {
+	if err := p.runFile(ctx, "sql/rows.sql"); err != nil {
 		return err
 	}
 	took := time.Since(began)
 	var n struct{ Members, Tickets, Messages, Audit int }
-	if err := d.truth(ctx, `select (select count(*)::int from members) members,
+	if err := p.truth(ctx, `select (select count(*)::int from members) members,
 		(select count(*)::int from tickets) tickets, (select count(*)::int from messages) messages,
 		(select count(*)::int from audit_log) audit`, &n); err != nil {
 		return err
 	}
-	d.out.timed("", plain, fmt.Sprintf("%d members, %d tickets, %d messages, %d audit entries",
+	p.out.timed("", plain, fmt.Sprintf("%d members, %d tickets, %d messages, %d audit entries",
 		n.Members, n.Tickets, n.Messages, n.Audit), took)
 	return nil
 }
 
-func (d *demo) runFile(ctx context.Context, name string) error {
-	sql, err := demoSQL.ReadFile(name)
+func (p *player) runFile(ctx context.Context, name string) error {
+	sql, err := scripts.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	if _, err := d.admin.SQL(ctx, wire.SQLRequest{SQL: string(sql)}); err != nil {
+	if _, err := p.admin.SQL(ctx, wire.SQLRequest{SQL: string(sql)}); err != nil {
 		return inFull(name, err)
 	}
 	return nil
@@ -135,8 +133,8 @@ func inFull(op string, err error) error {
 }
 
 // truth scans the one row of a query that row level security does not touch.
-func (d *demo) truth(ctx context.Context, sql string, into any) error {
-	res, err := d.admin.SQL(ctx, wire.SQLRequest{SQL: sql, ReadOnly: true})
+func (p *player) truth(ctx context.Context, sql string, into any) error {
+	res, err := p.admin.SQL(ctx, wire.SQLRequest{SQL: sql, ReadOnly: true})
 	if err != nil {
 		return inFull("look up what is true", err)
 	}
@@ -147,29 +145,29 @@ func (d *demo) truth(ctx context.Context, sql string, into any) error {
 }
 
 // seatAgents starts a server for each.
-func (d *demo) seatAgents(ctx context.Context) error {
-	d.agents = make(map[string]*agent)
+func (p *player) seatAgents(ctx context.Context) error {
+	p.agents = make(map[string]*agent)
 	began := time.Now()
-	for _, s := range d.seats() {
+	for _, s := range p.seats() {
 		if s.email != "" {
-			if err := d.program.writeToken(ctx, s.email, s.tokenFile); err != nil {
+			if err := p.program.writeToken(ctx, s.email, s.tokenFile); err != nil {
 				return err
 			}
 		}
-		a, err := d.program.start(ctx, s)
+		a, err := p.program.start(ctx, s)
 		if err != nil {
 			return fmt.Errorf("start the server of %s: %w", s.name, err)
 		}
-		d.agents[s.name] = a
+		p.agents[s.name] = a
 	}
-	d.out.timed("", plain, "three servers have answered, in MCP "+d.agents["ana"].protocol, time.Since(began))
-	return d.out.err
+	p.out.timed("", plain, "three servers have answered, in MCP "+p.agents["ana"].protocol, time.Since(began))
+	return p.out.err
 }
 
 // dismiss ends the servers.
-func (d *demo) dismiss() error {
+func (p *player) dismiss() error {
 	var errs []error
-	for name, a := range d.agents {
+	for name, a := range p.agents {
 		if err := a.close(); err != nil {
 			errs = append(errs, fmt.Errorf("stop the server of %s: %w", name, err))
 		}
@@ -178,34 +176,34 @@ func (d *demo) dismiss() error {
 }
 
 // step says what is shown, makes the same call as each of the step's agents, prints the answers and checks them.
-func (d *demo) step(ctx context.Context, number int, s step) error {
-	d.out.gap()
-	d.out.heading(number, s.words)
-	d.out.call(s.tool, s.args)
+func (p *player) step(ctx context.Context, number int, s step) error {
+	p.out.gap()
+	p.out.heading(number, s.words)
+	p.out.call(s.tool, s.args)
 	for _, t := range s.as {
-		a, err := d.agents[t.who].call(ctx, s.tool, s.args)
+		a, err := p.agents[t.who].call(ctx, s.tool, s.args)
 		if err != nil {
 			return fmt.Errorf("as %s: %w", t.who, err)
 		}
-		d.calls = append(d.calls, a.took)
-		d.out.answer(t.who, a, s.show)
-		if err := t.want(ctx, d, a); err != nil {
+		p.calls = append(p.calls, a.took)
+		p.out.answer(t.who, a, s.show)
+		if err := t.want(ctx, p, a); err != nil {
 			return fmt.Errorf("as %s: %w", t.who, err)
 		}
 	}
-	return d.out.err
+	return p.out.err
 }
 
-func (d *demo) summary(took time.Duration, kept bool) {
-	calls := slices.Clone(d.calls)
+func (p *player) summary(took time.Duration, kept bool) {
+	calls := slices.Clone(p.calls)
 	slices.Sort(calls)
 	ended := "The three servers and PostgreSQL have ended; the project is removed."
 	if kept {
-		ended = "The three servers and PostgreSQL have ended; the project is kept in " + d.local.Dir + "."
+		ended = "The three servers and PostgreSQL have ended; the project is kept in " + p.local.Dir + "."
 	}
-	d.out.gap()
-	d.out.title("Every answer was what the words said")
-	d.out.text("", fmt.Sprintf("%d calls took %s to %s each, half of them at most %s; the demo took %.1f s.", len(calls),
+	p.out.gap()
+	p.out.title("Every answer was what the words said")
+	p.out.text("", fmt.Sprintf("%d calls took %s to %s each, half of them at most %s; the demo took %.1f s.", len(calls),
 		millis(calls[0]), millis(calls[len(calls)-1]), millis(calls[len(calls)/2]), took.Seconds()))
-	d.out.text("", ended)
+	p.out.text("", ended)
 }

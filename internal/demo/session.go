@@ -1,4 +1,4 @@
-package app
+package demo
 
 // step is one thing that the demo shows: the same call, made by one agent or by several.
 type step struct {
@@ -15,7 +15,7 @@ type turn struct {
 	want want
 }
 
-// session is the story. Its numbers are those of demo/rows.sql: ticket 600 is ben's and of team billing, ticket 1007 is
+// session is the story. Its numbers are those of sql/rows.sql: ticket 600 is ben's and of team billing, ticket 1007 is
 // somebody else's known issue, 400 tickets are solved.
 func session() []step {
 	return []step{

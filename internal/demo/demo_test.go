@@ -1,4 +1,4 @@
-package app
+package demo
 
 import (
 	"bytes"
@@ -20,7 +20,9 @@ import (
 	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
 
+	"github.com/run402/functions-mcp/config"
 	"github.com/run402/functions-mcp/gateway/postgres/pgtest"
+	"github.com/run402/functions-mcp/internal/install"
 )
 
 // The demo starts the program that it is part of, so it is the built program that is tested.
@@ -31,7 +33,7 @@ func TestDemo(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Run("plays, and leaves nothing behind", func(t *testing.T) { testDemoPlays(t, exe) })
-	t.Run("keeps a project that works when its configuration is pasted", func(t *testing.T) { testDemoKeeps(t, exe) })
+	t.Run("keeps a project for the clients that it says how to connect", func(t *testing.T) { testDemoKeeps(t, exe) })
 	t.Run("ends when it is interrupted", func(t *testing.T) { testDemoInterrupted(t, exe) })
 	t.Run("ends when nobody reads it", func(t *testing.T) { testDemoUnread(t, exe) })
 }
@@ -135,20 +137,29 @@ func testDemoKeeps(t *testing.T, exe string) {
 	}
 	checkScreen(t, exe, string(out))
 
-	text := string(out[bytes.IndexByte(out, '{'):])
-	text = text[strings.LastIndex(text, "{\n  \"mcpServers\""):]
-	var pasted struct {
+	for _, line := range installLines(t, string(out)) {
+		run := exec.CommandContext(t.Context(), "sh", "-c", line)
+		run.Dir, run.Env = r.dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Join(r.dir, "home")}
+		if said, err := run.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", line, err, said)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(r.dir, "home", ".claude.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var installed struct {
 		MCPServers map[string]struct {
 			Command string
 			Env     map[string]string
 		}
 	}
-	if err := json.NewDecoder(strings.NewReader(text)).Decode(&pasted); err != nil {
-		t.Fatalf("the configuration is no JSON: %v\n%s", err, out)
+	if err := json.Unmarshal(text, &installed); err != nil {
+		t.Fatalf("%v\n%s", err, text)
 	}
-	entry := pasted.MCPServers["helpdesk"]
+	entry := installed.MCPServers["helpdesk"]
 	if who := whoAnswers(t, entry.Command, entry.Env); !strings.Contains(who, `"email":"ana@example.com"`) {
-		t.Errorf("whoami of the server that was pasted: %s", who)
+		t.Errorf("whoami of the server that was installed: %s", who)
 	}
 
 	tokens, err := filepath.Glob(filepath.Join(r.dir, "data", "demo", "*.token"))
@@ -166,12 +177,27 @@ func testDemoKeeps(t *testing.T, exe string) {
 	again := exec.CommandContext(t.Context(), exe, "demo", "--keep")
 	again.Env = r.Env
 	said, err := again.CombinedOutput()
-	if again.ProcessState.ExitCode() != exitFailed || !strings.Contains(string(said), "exists already") {
+	if again.ProcessState.ExitCode() != 1 || !strings.Contains(string(said), "exists already") {
 		t.Errorf("a second --keep: %v\n%s", err, said)
 	}
 	if _, err := os.Stat(filepath.Join(r.dir, "data", "demo", "pg")); err != nil {
 		t.Errorf("the second --keep did not leave the project alone: %v", err)
 	}
+}
+
+// installLines are what a reader would paste into a shell, one line for each client.
+func installLines(t *testing.T, out string) []string {
+	t.Helper()
+	var lines []string
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, " install ") {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	if len(lines) != len(install.Clients()) {
+		t.Fatalf("%d lines install a client, want %d:\n%s", len(lines), len(install.Clients()), out)
+	}
+	return lines
 }
 
 // whoAnswers starts a server as a client with nearly no environment does, and asks it who the caller is.
@@ -247,8 +273,8 @@ func startReading(t *testing.T, r *demoRun) io.ReadCloser {
 
 func checkFails(t *testing.T, r *demoRun, why string) {
 	t.Helper()
-	if err := r.Wait(); !errors.As(err, new(*exec.ExitError)) || r.ProcessState.ExitCode() != exitFailed {
-		t.Errorf("it ended with %v, want exit code %d", err, exitFailed)
+	if err := r.Wait(); !errors.As(err, new(*exec.ExitError)) || r.ProcessState.ExitCode() != 1 {
+		t.Errorf("it ended with %v, want exit code 1", err)
 	}
 	if !strings.Contains(r.stderr.String(), why) {
 		t.Errorf("it says %q, want %q", &r.stderr, why)
@@ -291,7 +317,7 @@ func TestWantsFailOnAnythingElse(t *testing.T) {
 func TestScreenKeepsToItsWidth(t *testing.T) {
 	long := strings.Repeat("ünïcödé ", 30) + strings.Repeat("x", 200)
 	var b bytes.Buffer
-	s := newScreen(Process{Stdout: &b, Lookup: func(string) (string, bool) { return "", false }})
+	s := newScreen(&b, func(string) (string, bool) { return "", false })
 	s.text("  ", long)
 	s.heading(1, long)
 	s.call("query_table", long)
@@ -309,6 +335,32 @@ func TestScreenKeepsToItsWidth(t *testing.T) {
 	}
 	if !strings.Contains(b.String(), "and 2 more") {
 		t.Errorf("rows that are left out are not counted:\n%s", &b)
+	}
+}
+
+func TestAProgramOfGoRunIsToBeBuiltFirst(t *testing.T) {
+	var b bytes.Buffer
+	p := &player{
+		out:   newScreen(&b, func(string) (string, bool) { return "", false }),
+		local: config.Local{Project: "demo", Dir: "/data/demo", PGBin: "/pg 15/bin"},
+	}
+	o := Options{
+		Exe: "/tmp/go-build1/functions-mcp", Clients: []string{"cursor"}, Environ: []string{"RUN402_ANON_KEY=okapi", "A=b"},
+		Lasting: func(string) error { return errors.New("gone") },
+	}
+	p.connect(o, false)
+	p.connect(o, true)
+	for _, want := range []string{
+		"\nmake build\n", "\nbin/functions-mcp install cursor\n", "too: RUN402_ANON_KEY.",
+		"\nRUN402_PG_BIN='/pg 15/bin' bin/functions-mcp install cursor --name helpdesk --local-project demo " +
+			"--data-dir /data --user-token-file /data/demo/ana.token\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("it lacks %q:\n%s", want, &b)
+		}
+	}
+	if strings.Contains(b.String(), "go-build") || strings.Contains(b.String(), "okapi") {
+		t.Errorf("it shows what it should not:\n%s", &b)
 	}
 }
 

@@ -1,4 +1,4 @@
-package app
+package demo
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mark3labs/mcp-go/client"
@@ -24,25 +23,19 @@ import (
 // program is this program, to be started again in an environment of its own.
 type program struct {
 	exe     string
-	project []string // NAME=value of the variables that lead to the demo's project
-	env     []string // those and the rest of the environment
+	version string
+	env     []string // NAME=value
 	stderr  io.Writer
-	log     *slog.Logger
 }
 
 // newProgram hands down the environment without what the user has set for servers of their own.
-func newProgram(exe string, p Process, local config.Local) program {
-	project := []string{"RUN402_DATA_DIR=" + filepath.Dir(local.Dir), "RUN402_LOCAL_PROJECT=" + local.Project}
+func newProgram(o Options, local config.Local) program {
+	env := slices.DeleteFunc(slices.Clone(o.Environ), isOurs)
+	env = append(env, "RUN402_DATA_DIR="+filepath.Dir(local.Dir), "RUN402_LOCAL_PROJECT="+local.Project, "RUN402_LOG=warn")
 	if local.PGBin != "" {
-		project = append(project, "RUN402_PG_BIN="+local.PGBin)
+		env = append(env, "RUN402_PG_BIN="+local.PGBin)
 	}
-	rest := slices.DeleteFunc(slices.Clone(p.Environ), func(pair string) bool {
-		return strings.HasPrefix(strings.ToUpper(pair), "RUN402_")
-	})
-	return program{
-		exe: exe, project: project, env: slices.Concat(rest, project, []string{"RUN402_LOG=warn"}), stderr: p.Stderr,
-		log: Process{Stderr: p.Stderr}.logger(config.LogFlags{LogLevel: "warn"}),
-	}
+	return program{exe: o.Exe, version: o.Version, env: env, stderr: o.Stderr}
 }
 
 // command prepares the program. It is not killed when ctx ends: its end is in order, so that it leaves the database so.
@@ -79,7 +72,7 @@ func (p program) start(ctx context.Context, s seat) (*agent, error) {
 		return nil, err
 	}
 	hello := mcp.InitializeRequest{}
-	hello.Params.ClientInfo = mcp.Implementation{Name: "functions-mcp-demo", Version: version}
+	hello.Params.ClientInfo = mcp.Implementation{Name: "functions-mcp-demo", Version: p.version}
 	result, err := c.Initialize(ctx, hello)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -87,7 +80,7 @@ func (p program) start(ctx context.Context, s seat) (*agent, error) {
 	return &agent{client: c, protocol: result.ProtocolVersion}, nil
 }
 
-// env is what distinguishes the seat's server from the others; a client's configuration needs the same.
+// env is what distinguishes the seat's server from the others.
 func (s seat) env() []string {
 	var env []string
 	if s.tokenFile != "" {

@@ -1,4 +1,4 @@
-package app
+package install
 
 import (
 	"encoding/base64"
@@ -42,7 +42,7 @@ func secretNames() []string {
 // secret must not come to be here.
 func carried() []string {
 	return []string{"RUN402_API_BASE", "RUN402_PROJECT_ID", "RUN402_PG_BIN", "RUN402_USER_TOKEN_FILE",
-		"RUN402_REQUIRE_AUTH", "RUN402_LOG", "RUN402_LOG_FORMAT"}
+		"RUN402_JWKS", "RUN402_REQUIRE_AUTH", "RUN402_LOG", "RUN402_LOG_FORMAT"}
 }
 
 // stdioEntry is an entry that starts exe with the given settings, and the secrets that it needs.
@@ -111,8 +111,8 @@ func settingsFor(flags config.Config, s config.Settings, lookup config.Lookup) (
 			settings["RUN402_DATA_DIR"] = filepath.Dir(backend.Dir)
 		}
 	}
-	for _, name := range []string{"RUN402_PG_BIN", "RUN402_USER_TOKEN_FILE"} {
-		if path := settings[name]; path != "" {
+	for _, name := range []string{"RUN402_PG_BIN", "RUN402_USER_TOKEN_FILE", "RUN402_GATES", "RUN402_JWKS"} {
+		if path := settings[name]; path != "" && !strings.Contains(path, "://") {
 			if settings[name], err = filepath.Abs(path); err != nil {
 				return nil, nil, err
 			}

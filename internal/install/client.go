@@ -1,19 +1,18 @@
-package app
+package install
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
-
-	"github.com/run402/functions-mcp/config"
+	"strings"
 )
 
 // mcpClient is how one client wants to be configured.
 type mcpClient struct {
 	title string
 	// paths of the file for each scope; no project path means that there is only the user's.
-	user    func(place) (string, error)
+	user    func(Machine) (string, error)
 	project string
 	servers string // the key of the object that holds the servers
 	stdio   string // the type of an entry with a command; empty when the client infers it
@@ -31,24 +30,18 @@ const (
 	scopeProject = "project"
 )
 
-// place is a machine, as far as it says where configurations are.
-type place struct {
-	goos   string // as in runtime.GOOS
-	lookup config.Lookup
-}
-
-func (p place) env(name string) string {
-	value, _ := p.lookup(name)
+func (m Machine) env(name string) string {
+	value, _ := m.Lookup(name)
 	return value
 }
 
 // home is a path in the user's home directory.
-func (p place) home(elements ...string) (string, error) {
+func (m Machine) home(elements ...string) (string, error) {
 	name := "HOME"
-	if p.goos == "windows" {
+	if m.GOOS == "windows" {
 		name = "USERPROFILE"
 	}
-	dir := p.env(name)
+	dir := m.env(name)
 	if !filepath.IsAbs(dir) {
 		return "", fmt.Errorf("%s is not an absolute path, so there is no telling where the client's configuration "+
 			"is: set it, or take --print", name)
@@ -57,24 +50,26 @@ func (p place) home(elements ...string) (string, error) {
 }
 
 // appData is a path where desktop programs keep their files.
-func (p place) appData(elements ...string) (string, error) {
-	switch p.goos {
+func (m Machine) appData(elements ...string) (string, error) {
+	switch m.GOOS {
 	case "darwin":
-		return p.home(append([]string{"Library", "Application Support"}, elements...)...)
+		return m.home(append([]string{"Library", "Application Support"}, elements...)...)
 	case "windows":
-		if dir := p.env("APPDATA"); filepath.IsAbs(dir) {
+		if dir := m.env("APPDATA"); filepath.IsAbs(dir) {
 			return filepath.Join(append([]string{dir}, elements...)...), nil
 		}
-		return p.home(append([]string{"AppData", "Roaming"}, elements...)...)
+		return m.home(append([]string{"AppData", "Roaming"}, elements...)...)
 	}
-	if dir := p.env("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
+	if dir := m.env("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(append([]string{dir}, elements...)...), nil
 	}
-	return p.home(append([]string{".config"}, elements...)...)
+	return m.home(append([]string{".config"}, elements...)...)
 }
 
-// clientNames are the clients that install knows, for kong's enum.
-const clientNames = "claude-code,claude-desktop,cursor,cline,vscode"
+// Clients are the names of the clients whose configuration is known.
+func Clients() []string {
+	return []string{"claude-code", "claude-desktop", "cursor", "cline", "vscode"}
+}
 
 // errBridge is for a client that can only start programs.
 var errBridge = errors.New("claude desktop starts servers itself and ignores a url: install without --url; or, for a " +
@@ -87,11 +82,11 @@ func clientNamed(name string) (mcpClient, error) {
 	case "claude-code":
 		return mcpClient{
 			title: "Claude Code", servers: "mcpServers", stdio: "stdio", http: "http", project: ".mcp.json",
-			user: func(p place) (string, error) {
-				if dir := p.env("CLAUDE_CONFIG_DIR"); dir != "" {
+			user: func(m Machine) (string, error) {
+				if dir := m.env("CLAUDE_CONFIG_DIR"); dir != "" {
 					return filepath.Join(dir, ".claude.json"), nil
 				}
-				return p.home(".claude.json")
+				return m.home(".claude.json")
 			},
 			// Without a default Claude Code would hand over the placeholder itself.
 			secret: func(_, variable string) string { return "${" + variable + ":-}" },
@@ -103,13 +98,13 @@ func clientNamed(name string) (mcpClient, error) {
 	case "claude-desktop":
 		return mcpClient{
 			title: "Claude Desktop", servers: "mcpServers", noHTTP: errBridge,
-			user: func(p place) (string, error) { return p.appData("Claude", "claude_desktop_config.json") },
+			user: func(m Machine) (string, error) { return m.appData("Claude", "claude_desktop_config.json") },
 			next: map[string]string{scopeUser: "Quit Claude Desktop altogether, and start it again."},
 		}, nil
 	case "cursor":
 		return mcpClient{
 			title: "Cursor", servers: "mcpServers", stdio: "stdio", project: filepath.Join(".cursor", "mcp.json"),
-			user:   func(p place) (string, error) { return p.home(".cursor", "mcp.json") },
+			user:   func(m Machine) (string, error) { return m.home(".cursor", "mcp.json") },
 			secret: func(_, variable string) string { return "${env:" + variable + "}" },
 			link:   cursorLink,
 			next: map[string]string{
@@ -127,7 +122,7 @@ func clientNamed(name string) (mcpClient, error) {
 		return mcpClient{
 			title: "VS Code", servers: "servers", stdio: "stdio", http: "http", inputs: true,
 			project: filepath.Join(".vscode", "mcp.json"),
-			user:    func(p place) (string, error) { return p.appData("Code", "User", "mcp.json") },
+			user:    func(m Machine) (string, error) { return m.appData("Code", "User", "mcp.json") },
 			secret:  func(entry, variable string) string { return "${input:" + inputID(entry, variable) + "}" },
 			link:    vscodeLink,
 			next: map[string]string{
@@ -136,31 +131,31 @@ func clientNamed(name string) (mcpClient, error) {
 			},
 		}, nil
 	}
-	return mcpClient{}, fmt.Errorf("there is no client %q: choose from %s", name, clientNames)
+	return mcpClient{}, fmt.Errorf("there is no client %q: choose from %s", name, strings.Join(Clients(), ", "))
 }
 
 // clineSettings is one file for the extension and the terminal program, found as the latter finds it.
-func clineSettings(p place) (string, error) {
-	if file := p.env("CLINE_MCP_SETTINGS_PATH"); file != "" {
+func clineSettings(m Machine) (string, error) {
+	if file := m.env("CLINE_MCP_SETTINGS_PATH"); file != "" {
 		return file, nil
 	}
 	file := filepath.Join("settings", "cline_mcp_settings.json")
-	if dir := p.env("CLINE_DATA_DIR"); dir != "" {
+	if dir := m.env("CLINE_DATA_DIR"); dir != "" {
 		return filepath.Join(dir, file), nil
 	}
-	if dir := p.env("CLINE_DIR"); dir != "" {
+	if dir := m.env("CLINE_DIR"); dir != "" {
 		return filepath.Join(dir, "data", file), nil
 	}
-	return p.home(".cline", "data", file)
+	return m.home(".cline", "data", file)
 }
 
 // path is where the client reads its servers from.
-func (c mcpClient) path(p place, scope string) (string, error) {
+func (c mcpClient) path(m Machine, scope string) (string, error) {
 	if cmp.Or(scope, scopeUser) == scopeUser {
-		return c.user(p)
+		return c.user(m)
 	}
 	if c.project == "" {
-		return "", &usageError{fmt.Errorf("%s has one configuration for all projects: leave out --scope", c.title)}
+		return "", &UsageError{fmt.Errorf("%s has one configuration for all projects: leave out --scope", c.title)}
 	}
 	return filepath.Abs(c.project)
 }

@@ -1,4 +1,4 @@
-package app
+package demo
 
 import (
 	"context"
@@ -8,13 +8,13 @@ import (
 )
 
 // want checks an answer; the error says what it should have been.
-type want func(context.Context, *demo, answer) error
+type want func(context.Context, *player, answer) error
 
 // all wants each of several things.
 func all(wants ...want) want {
-	return func(ctx context.Context, d *demo, a answer) error {
+	return func(ctx context.Context, p *player, a answer) error {
 		for _, w := range wants {
-			if err := w(ctx, d, a); err != nil {
+			if err := w(ctx, p, a); err != nil {
 				return err
 			}
 		}
@@ -24,7 +24,7 @@ func all(wants ...want) want {
 
 // says wants an answer, no refusal, with these texts in it.
 func says(texts ...string) want {
-	return func(_ context.Context, _ *demo, a answer) error {
+	return func(_ context.Context, _ *player, a answer) error {
 		if a.refused {
 			return fmt.Errorf("it was refused: %s", a.text)
 		}
@@ -43,7 +43,7 @@ func mentions(a answer, texts []string) error {
 
 // keepsQuiet wants an answer without these texts.
 func keepsQuiet(texts ...string) want {
-	return func(_ context.Context, _ *demo, a answer) error {
+	return func(_ context.Context, _ *player, a answer) error {
 		for _, text := range texts {
 			if strings.Contains(string(a.text), text) {
 				return fmt.Errorf("the answer should not mention %s: %s", text, a.text)
@@ -55,7 +55,7 @@ func keepsQuiet(texts ...string) want {
 
 // refuses wants a refusal with this code and these texts.
 func refuses(code string, texts ...string) want {
-	return func(_ context.Context, _ *demo, a answer) error {
+	return func(_ context.Context, _ *player, a answer) error {
 		var refusal struct{ Error struct{ Code string } }
 		if !a.refused || json.Unmarshal(a.text, &refusal) != nil || refusal.Error.Code != code {
 			return fmt.Errorf("it should be refused with code %s: %s", code, a.text)
@@ -66,7 +66,7 @@ func refuses(code string, texts ...string) want {
 
 // touches wants a write that touched so many rows.
 func touches(n int64) want {
-	return func(_ context.Context, _ *demo, a answer) error {
+	return func(_ context.Context, _ *player, a answer) error {
 		var got struct{ Affected *int64 }
 		if a.refused || json.Unmarshal(a.text, &got) != nil || got.Affected == nil || *got.Affected != n {
 			return fmt.Errorf("it should touch %d rows: %s", n, a.text)
@@ -77,10 +77,10 @@ func touches(n int64) want {
 
 // counts wants as many tickets as really meet a condition, and at least one.
 func counts(condition string) want {
-	return func(ctx context.Context, d *demo, a answer) error {
+	return func(ctx context.Context, p *player, a answer) error {
 		var got struct{ Count *int64 }
 		var truth struct{ N int64 }
-		if err := d.truth(ctx, "select count(*)::int as n from tickets where "+condition, &truth); err != nil {
+		if err := p.truth(ctx, "select count(*)::int as n from tickets where "+condition, &truth); err != nil {
 			return err
 		}
 		if a.refused || json.Unmarshal(a.text, &got) != nil || got.Count == nil || *got.Count != truth.N || truth.N < 1 {
@@ -92,9 +92,9 @@ func counts(condition string) want {
 
 // holds wants a condition to be true in the database now.
 func holds(condition string) want {
-	return func(ctx context.Context, d *demo, _ answer) error {
+	return func(ctx context.Context, p *player, _ answer) error {
 		var truth struct{ Holds bool }
-		if err := d.truth(ctx, "select ("+condition+") as holds", &truth); err != nil {
+		if err := p.truth(ctx, "select ("+condition+") as holds", &truth); err != nil {
 			return err
 		}
 		if !truth.Holds {

@@ -1,4 +1,4 @@
-package app
+package demo
 
 import (
 	"bytes"
@@ -12,9 +12,11 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"github.com/run402/functions-mcp/config"
 )
 
-// How the demo's screen is laid out, in columns.
+// How the screen is laid out, in columns.
 const (
 	screenWidth  = 80
 	stepIndent   = "    "
@@ -30,10 +32,10 @@ type screen struct {
 	err    error
 }
 
-func newScreen(p Process) *screen {
-	file, ok := p.Stdout.(*os.File)
-	noColour, _ := p.Lookup("NO_COLOR")
-	return &screen{w: p.Stdout, colour: ok && term.IsTerminal(int(file.Fd())) && noColour == ""}
+func newScreen(w io.Writer, lookup config.Lookup) *screen {
+	file, ok := w.(*os.File)
+	noColour, _ := lookup("NO_COLOR")
+	return &screen{w: w, colour: ok && term.IsTerminal(int(file.Fd())) && noColour == ""}
 }
 
 // style is an ANSI "select graphic rendition".

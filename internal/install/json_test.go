@@ -1,4 +1,4 @@
-package app
+package install
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestInstallEditsInTheFilesOwnStyle(t *testing.T) {
+func TestEditsInTheFilesOwnStyle(t *testing.T) {
 	tests := map[string]struct{ before, after string }{
 		"nothing": {"", "{\n  \"mcpServers\": {\n    \"n\": {\n      \"command\": \"c\"\n    }\n  }\n}\n"},
 		"blanks":  {" \n", "{\n  \"mcpServers\": {\n    \"n\": {\n      \"command\": \"c\"\n    }\n  }\n}\n"},
@@ -49,7 +49,7 @@ func TestInstallEditsInTheFilesOwnStyle(t *testing.T) {
 	}
 }
 
-func TestInstallLeavesWhatItCannotEdit(t *testing.T) {
+func TestLeavesWhatItCannotEdit(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"line comment":          {"{\n  // mine\n  \"a\": \"//\"\n}", "comments"},
 		"block comment":         {`{"a": /* ", */ 1}`, "comments"},
@@ -77,8 +77,8 @@ func TestInstallLeavesWhatItCannotEdit(t *testing.T) {
 	}
 }
 
-// FuzzInstallKeepsTheRest holds that the edit of any file adds one server and changes nothing else.
-func FuzzInstallKeepsTheRest(f *testing.F) {
+// FuzzEditKeepsTheRest holds that the edit of any file adds one server and changes nothing else.
+func FuzzEditKeepsTheRest(f *testing.F) {
 	for _, text := range []string{
 		"{}", `{"mcpServers":{}}`, "{\n\t\"a\": [1, {\"b\": \"\\\"}\"}],\n\t\"mcpServers\": {\n\t\t\"x\": {}\n\t}\n}\n",
 		`{"mcpServers":{"n":{"command":"c","autoApprove":["x"]}}}`, ` { "mcpServers" : null , "n" : 1.50 } `, "{\r\n}", `{"":{"":[]}}`,
@@ -119,7 +119,7 @@ func editText(text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	in := installer{installCommand: installCommand{Name: "n"}}
+	in := installer{Request: Request{Name: "n"}}
 	err = in.edit(doc, mcpClient{servers: "mcpServers"}, serverEntry{Command: "c"}, nil)
 	return string(doc.text), err
 }

@@ -1,4 +1,4 @@
-package app
+package install
 
 import (
 	"bytes"
