@@ -10,7 +10,9 @@ import (
 )
 
 // hashing are OWASP's parameters for argon2id, chosen for little memory: 19 MiB and some 20 ms a hash.
-var hashing = argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+func hashing() *argon2id.Params {
+	return &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+}
 
 // noHash costs as much to check as any, and no password matches it.
 const noHash = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -31,7 +33,7 @@ func newHasher() *hasher {
 // hash returns what to keep of a new password.
 func (h *hasher) hash(ctx context.Context, password string) (hash string, err error) {
 	err = h.run(ctx, func() (err error) {
-		hash, err = argon2id.CreateHash(password, &hashing)
+		hash, err = argon2id.CreateHash(password, hashing())
 		return err
 	})
 	return hash, err
