@@ -136,8 +136,8 @@ func (in installer) urlEntry(client mcpClient) (serverEntry, []string, error) {
 	return client.httpEntry(in.Name, address, secrets), secrets, nil
 }
 
-// mcpAddress is the endpoint of a listener, at path unless the address has one. It never repeats the URL in an error: it
-// may hold a password.
+// mcpAddress is the endpoint of a listener, at path unless the address has one. It never repeats the URL in an error:
+// it may hold a password.
 func mcpAddress(address, path string) (string, error) {
 	u, err := url.Parse(address)
 	switch {
