@@ -49,6 +49,8 @@ type request struct {
 	header  http.Header
 	body    []byte
 	reads   bool // it changes nothing, so it can be repeated
+	// answers reports whether what came beyond 2xx is an answer all the same; nil means that it is a failure.
+	answers func(status int, body []byte) bool
 }
 
 type answer struct {
@@ -118,7 +120,8 @@ func (c *conn) once(ctx context.Context, req request) (answer, *Error) {
 		e.Status = res.StatusCode
 		return answer{}, e
 	}
-	if res.StatusCode < 200 || res.StatusCode > 299 {
+	failed := res.StatusCode < 200 || res.StatusCode > 299
+	if failed && (req.answers == nil || !req.answers(res.StatusCode, body)) {
 		return answer{}, answerError(req.op, res.StatusCode, res.Header, body)
 	}
 	return answer{status: res.StatusCode, header: res.Header, body: body}, nil

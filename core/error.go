@@ -16,7 +16,7 @@ import (
 // @run402/functions throws for the same answer (sections 2.2, 4): it names the code and never the message, which may
 // quote a row's values, so it can be logged.
 type Error struct {
-	Op     string // "query items", "insert items", "sql", "schema"
+	Op     string // "query items", "insert items", "sql", "schema", "invoke"
 	Status int    // HTTP status; 0 when no answer came
 	Code   string // UPPER_SNAKE of the envelope, or the SQLSTATE/PGRST code of a REST body
 
@@ -80,7 +80,7 @@ func (e *Error) route() string {
 	switch e.Op {
 	case "sql":
 		return "SQL"
-	case "schema", "health":
+	case "schema", "health", "invoke":
 		return "Run402"
 	}
 	return "PostgREST"
@@ -227,6 +227,8 @@ func retryableAnswer(status int, code string) bool {
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
 		return true
 	case status < 500:
+		return false
+	case code == CodeRuntimeUnavailable: // it has none, today and tomorrow
 		return false
 	case isSQLState(code) && status != http.StatusServiceUnavailable:
 		return strings.HasPrefix(code, "40")

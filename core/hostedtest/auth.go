@@ -5,12 +5,17 @@ import (
 	"strings"
 )
 
-// authorize refuses a request whose credentials do not fit its route: sections 2.1, 3 and 4.
+// authorize refuses a request whose credentials do not fit its route: sections 1.4, 2.1, 3 and 4.
 func (g *Gateway) authorize(r *http.Request) (refusal Answer, refused bool) {
 	apikey := r.Header.Get("apikey")
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch path := r.URL.Path; {
 	case strings.HasPrefix(path, "/rest/v1/"):
+		return g.authorizeCaller(apikey, bearer)
+	case strings.HasPrefix(path, "/functions/v1/"):
+		if apikey == g.ServiceKey() {
+			apikey = g.AnonKey() // either will do, section 1.4
+		}
 		return g.authorizeCaller(apikey, bearer)
 	case strings.HasPrefix(path, "/admin/v1/rest/"):
 		if apikey == g.AnonKey() && g.flavor == Hosted {

@@ -35,6 +35,7 @@ type Gateway struct {
 	mu       sync.Mutex
 	script   map[string][]Answer
 	tables   map[string][]json.RawMessage
+	handlers map[string]http.Handler
 	requests []Request
 }
 
@@ -53,7 +54,10 @@ type Answer struct {
 
 // New returns a gateway without tables and without a script.
 func New(flavor Flavor) *Gateway {
-	return &Gateway{flavor: flavor, script: map[string][]Answer{}, tables: map[string][]json.RawMessage{}}
+	return &Gateway{
+		flavor: flavor, script: map[string][]Answer{}, tables: map[string][]json.RawMessage{},
+		handlers: map[string]http.Handler{},
+	}
 }
 
 // AnonKey returns the project's anon key: a JWT when hosted, opaque in Core.
@@ -129,6 +133,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.sql(r, string(body)).write(w)
 	case strings.HasSuffix(path, "/schema"):
 		Answer{Body: `{"schema":"p0001","tables":[]}`}.write(w)
+	case strings.HasPrefix(path, "/functions/v1/"):
+		g.function(w, r, strings.TrimPrefix(path, "/functions/v1/"), body)
 	default:
 		g.failure(http.StatusNotFound, "NOT_FOUND", "No such route.").write(w)
 	}
