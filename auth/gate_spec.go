@@ -70,7 +70,8 @@ func (g *Gates) oneSource(name string) {
 	case g.roles == nil:
 		g.roles = &rule.RoleSource
 	case *g.roles != rule.RoleSource:
-		g.file.errs = append(g.file.errs, g.Wrong(name+".requireRole", fmt.Sprintf(
+		f := g.file
+		f.errs = append(f.errs, f.wrong(g.named[name].at, "tools."+name+".requireRole", fmt.Sprintf(
 			"roles come from one place for all gates: table, idColumn and roleColumn must be %s, %s and %s here too",
 			g.roles.Table, g.roles.IDColumn, g.roles.RoleColumn)))
 	}
