@@ -31,7 +31,8 @@ type program struct {
 // newProgram hands down the environment without what the user has set for servers of their own.
 func newProgram(o Options, local config.Local) program {
 	env := slices.DeleteFunc(slices.Clone(o.Environ), isOurs)
-	env = append(env, "RUN402_DATA_DIR="+filepath.Dir(local.Dir), "RUN402_LOCAL_PROJECT="+local.Project, "RUN402_LOG=warn")
+	env = append(env, "RUN402_DATA_DIR="+filepath.Dir(local.Dir), "RUN402_LOCAL_PROJECT="+local.Project,
+		"RUN402_LOG=warn", "RUN402_LOG_FORMAT=json")
 	if local.PGBin != "" {
 		env = append(env, "RUN402_PG_BIN="+local.PGBin)
 	}
@@ -42,7 +43,7 @@ func newProgram(o Options, local config.Local) program {
 func (p program) command(ctx context.Context, env []string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.exe, args...)
 	cmd.Env = slices.Concat(p.env, env)
-	cmd.Stderr = p.stderr
+	cmd.Stderr = &lines{w: p.stderr}
 	return cmd
 }
 

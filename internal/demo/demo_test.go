@@ -364,6 +364,24 @@ func TestAProgramOfGoRunIsToBeBuiltFirst(t *testing.T) {
 	}
 }
 
+func TestAServersAuditIsLeftOut(t *testing.T) {
+	const audit = `{"level":"INFO","msg":"call","audit":{"tool":"admin_sql"}}` + "\n"
+	const warning, panicked = `{"level":"WARN","msg":"careful"}` + "\n", "panic: no JSON\n"
+	const said, want = warning + audit + panicked, warning + panicked
+	for size := 1; size <= len(said); size++ {
+		var b bytes.Buffer
+		l := &lines{w: &b}
+		for part := range slices.Chunk([]byte(said), size) {
+			if n, err := l.Write(part); n != len(part) || err != nil {
+				t.Fatalf("wrote %d of %d bytes: %v", n, len(part), err)
+			}
+		}
+		if b.String() != want {
+			t.Errorf("in parts of %d bytes: %q", size, &b)
+		}
+	}
+}
+
 func TestShellReadsBackWhatWasQuoted(t *testing.T) {
 	words := []string{"/opt/x", "A=b c", "it's", `$HOME "x" \`, "~/x", "*"}
 	script := "printf '%s\\n'"
