@@ -156,7 +156,7 @@ func verifyError(err error) error {
 		return ErrMalformed
 	case errors.Is(err, jwt.ErrTokenUnverifiable): // an alg the library does not have, or none at all
 		return ErrAlgorithm
-	case errors.Is(err, jwt.ErrSignatureInvalid):
+	case errors.Is(err, jwt.ErrSignatureInvalid), errors.Is(err, jwt.ErrECDSAVerification):
 		return ErrSignature
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid): // an alg that is not allowed
 		return ErrAlgorithm
