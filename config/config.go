@@ -41,7 +41,7 @@ type ProjectFlags struct {
 
 // ToolFlags narrow what callers may do.
 type ToolFlags struct {
-	Toolsets []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin."`
+	Toolsets []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin, functions."`
 	ReadOnly bool     `var:"RUN402_READ_ONLY" help:"Only tools that only read."`
 	Gates    string   `var:"RUN402_GATES" placeholder:"FILE" help:"Who may call what: see docs/gates.md."`
 	Confirm  string   `var:"RUN402_CONFIRM" enum:"token,elicit,deny,off" default:"token" help:"On destruction: ${enum}."`
@@ -78,10 +78,10 @@ type Settings struct {
 }
 
 // Toolsets are the toolsets that exist.
-func Toolsets() []string { return []string{"data", "admin"} }
+func Toolsets() []string { return []string{"data", "admin", "functions"} }
 
 // later are toolsets that the design has and this version does not.
-func later() []string { return []string{"email", "ai", "assets", "functions"} }
+func later() []string { return []string{"email", "ai", "assets"} }
 
 // Settings reads the rest from the environment and checks it all. The error joins every reason not to start.
 func (c Config) Settings(lookup Lookup) (Settings, error) {

@@ -189,7 +189,8 @@ func isFunctionAnswer(status int, body []byte) bool {
 		return false
 	}
 	switch code {
-	case CodeFunctionNotFound, CodeRuntimeUnavailable, "AUTHENTICATION_REQUIRED", "PROJECT_TOKEN_MISMATCH", "ROLE_FORBIDDEN":
+	case CodeFunctionNotFound, CodeRuntimeUnavailable,
+		"AUTHENTICATION_REQUIRED", "PROJECT_TOKEN_MISMATCH", "ROLE_FORBIDDEN":
 		return false
 	}
 	return true

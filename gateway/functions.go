@@ -20,7 +20,8 @@ func (g *Gateway) invoke(w http.ResponseWriter, r *http.Request) {
 		auth.WriteError(w, http.StatusNotFound, wire.Error{
 			Code: "FUNCTION_NOT_FOUND", Category: "not_found", MutationState: "none",
 			Message: "no function can have this name",
-			Hint:    `Names have 1 to 64 characters of a-z, 0-9, _ and -, begin with a letter or digit, and are not "invoke" or "runs".`,
+			Hint: "Names have 1 to 64 characters of a-z, 0-9, _ and -, begin with a letter or digit, and are not " +
+				`"invoke" or "runs".`,
 		})
 		return
 	}
@@ -29,7 +30,7 @@ func (g *Gateway) invoke(w http.ResponseWriter, r *http.Request) {
 		Message: "the local gateway does not run functions yet",
 		Hint:    "Call it on the hosted project: set RUN402_PROJECT_ID and RUN402_ANON_KEY to that project's.",
 		NextActions: []wire.NextAction{{
-			Type: "deploy", Why: "hosted Run402 runs functions: deploy it to a project there, and call it with that project's keys",
+			Type: "deploy", Why: "hosted Run402 runs functions: deploy it there, and call it with that project's keys",
 		}},
 	})
 }

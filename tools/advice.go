@@ -20,6 +20,10 @@ func (s *Set) explain(ctx context.Context, t *tool, table string, f *failure) {
 	if err != nil {
 		return
 	}
+	if t.toolset == ToolsetFunctions {
+		explainFunction(who.Anonymous(), f)
+		return
+	}
 	switch f.state() {
 	case "42703", "PGRST204":
 		s.explainColumn(ctx, t, who, table, f)

@@ -17,7 +17,7 @@ type Event struct {
 	Verified  bool   // the id comes from a token whose signature was checked
 	Tool      string
 	Plane     string // "caller", "admin" or "none"
-	Target    string // the table; empty when the tool has none or the arguments were not understood
+	Target    string // the table or function; empty when the tool has none or the arguments were not understood
 	Outcome   string // "ok", or the error's code; "INPUT_REQUIRED" when the client is to ask the person and call again
 	Confirmed string // "elicitation" or "token" when the call was confirmed that way; see docs/security.md on its worth
 	Rows      int    // returned or, for a write, affected

@@ -17,12 +17,13 @@ import (
 
 // Toolsets that an operator may open. Each holds the tools of one capability.
 const (
-	ToolsetData  = "data"
-	ToolsetAdmin = "admin"
+	ToolsetData      = "data"
+	ToolsetAdmin     = "admin"
+	ToolsetFunctions = "functions"
 )
 
 // Toolsets lists the names that Options.Toolsets may hold.
-func Toolsets() []string { return []string{ToolsetData, ToolsetAdmin} }
+func Toolsets() []string { return []string{ToolsetData, ToolsetAdmin, ToolsetFunctions} }
 
 // Options says what the tools work with and which of them exist. Client and Callers are needed, the rest has defaults.
 type Options struct {
@@ -97,7 +98,7 @@ func New(o Options) (*Set, error) {
 func (s *Set) all() []*tool {
 	list := []*tool{s.whoamiTool()} // whoever may call anything may ask who they are
 	if s.o.CallerPlane {
-		list = append(list, s.dataTools()...)
+		list = append(append(list, s.dataTools()...), s.functionTools()...)
 	}
 	if s.o.AdminPlane {
 		list = append(list, s.adminTools()...)
