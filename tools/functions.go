@@ -19,7 +19,7 @@ func (s *Set) functionTools() []*tool {
 		define(spec{
 			name: "invoke_function", toolset: ToolsetFunctions, plane: planeCaller,
 			hints:       hints{destructive: true, openWorld: true}, // who knows what a function does
-			description: "Call a deployed function as the caller. Returns its answer, with the status that it chose, 4xx and 5xx too.",
+			description: "Call a deployed function as the caller. Returns its answer with the status it chose, 4xx and 5xx too.",
 		}, s.invokeFunction),
 	}
 }
