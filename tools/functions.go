@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/invopop/jsonschema"
+
 	"github.com/run402/functions-mcp/core"
 )
 
@@ -26,17 +28,29 @@ func (s *Set) functionTools() []*tool {
 
 type invokeInput struct {
 	Name    string          `json:"name" jsonschema:"required"`
-	Method  string          `json:"method" jsonschema:"default=POST,enum=GET,enum=HEAD,enum=POST,enum=PUT,enum=PATCH,enum=DELETE,enum=OPTIONS"`
+	Method  httpMethod      `json:"method" jsonschema:"default=POST"`
 	Body    string          `json:"body" doc:"JSON or other text"`
 	Headers json.RawMessage `json:"headers" doc:"Name: value"`
 }
 
 func (in invokeInput) target() string { return in.Name }
 
-// loosen takes a body that is JSON for the text of it.
+// loosen takes a method in lower case, and a body that is JSON for the text of it.
 func (*invokeInput) loosen(fields map[string]json.RawMessage) {
-	if body, ok := fields["body"]; ok && shape(body) != '"' && !isNull(body) {
+	if method := fields["method"]; shape(method) == '"' {
+		fields["method"] = quote(strings.ToUpper(scalarText(method)))
+	}
+	if body := fields["body"]; shape(body) != '"' && !isNull(body) {
 		fields["body"] = quote(string(body))
+	}
+}
+
+type httpMethod string
+
+// JSONSchemaExtend lists the methods.
+func (httpMethod) JSONSchemaExtend(s *jsonschema.Schema) {
+	for _, name := range core.FunctionMethods() {
+		s.Enum = append(s.Enum, name)
 	}
 }
 
@@ -46,7 +60,7 @@ func (s *Set) invokeFunction(ctx context.Context, in invokeInput) (invocation, e
 		return invocation{}, err
 	}
 	res, err := s.o.Client.Functions(caller(ctx).Token).Invoke(ctx, in.Name, core.FunctionRequest{
-		Method: in.Method, Header: header, Body: []byte(in.Body),
+		Method: string(in.Method), Header: header, Body: []byte(in.Body),
 	})
 	return invocation(res), err
 }

@@ -27,7 +27,7 @@ func TestInvokeFunctionSendsWhatTheCallSays(t *testing.T) {
 		"false":             {`{"name":"f","body":false}`, "POST", "false", "application/json", ""},
 		"null":              {`{"name":"f","body":null}`, "POST", "", "", ""},
 		"text":              {`{"name":"f","body":" hi "}`, "POST", " hi ", "text/plain; charset=utf-8", ""},
-		"a method":          {`{"name":"f","method":"DELETE"}`, "DELETE", "", "", ""},
+		"a method":          {`{"name":"f","method":"delete"}`, "DELETE", "", "", ""},
 		"headers":           {`{"name":"f","body":"a","headers":{"content-type":"text/csv","x-trace":7}}`, "POST", "a", "text/csv", "7"},
 		"headers as a text": {`{"name":"f","headers":"{\"X-Trace\":\"t\"}"}`, "POST", "", "", "t"},
 	} {
@@ -137,7 +137,7 @@ func TestInvokeFunctionSaysWhatKeptTheCallFromTheFunction(t *testing.T) {
 		"no such function":   {hostedtest.Hosted, `{"name":"nope"}`, "FUNCTION_NOT_FOUND", "Check the name"},
 		"no runtime":         {hostedtest.Core, `{"name":"f"}`, "DYNAMIC_RUNTIME_UNAVAILABLE", "runs no functions"},
 		"a name":             {hostedtest.Hosted, `{"name":"Hello World"}`, "INVALID_FUNCTION_NAME", "a-z"},
-		"a method":           {hostedtest.Hosted, `{"name":"f","method":"post"}`, "INVALID_ARGUMENT", "cannot be"},
+		"a method":           {hostedtest.Hosted, `{"name":"f","method":"FETCH"}`, "INVALID_ARGUMENT", "cannot be"},
 		"a key":              {hostedtest.Hosted, `{"name":"f","headers":{"apikey":"x"}}`, "INVALID_REQUEST", "Leave it out"},
 		"a bearer":           {hostedtest.Hosted, `{"name":"f","headers":{"Authorization":"x"}}`, "INVALID_REQUEST", "Leave it out"},
 		"an identity":        {hostedtest.Hosted, `{"name":"f","headers":{"X-Run402-User-Role":"admin"}}`, "INVALID_REQUEST", "Leave it out"},
