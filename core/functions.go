@@ -63,10 +63,10 @@ type FunctionResponse struct {
 	Body   []byte
 }
 
-// Invoke calls a function once. What the function answers is a FunctionResponse, whatever its status. An error is an
-// *Error: the call could not be made, or the platform refused it (FUNCTION_NOT_FOUND, a gate's 401 and 403,
-// DYNAMIC_RUNTIME_UNAVAILABLE, …), which is told from a function's own answer by the shape of section 11. Only what the
-// platform refused is ever repeated, and only if the method reads or the refusal says that repeating is safe.
+// Invoke calls a function. What it answers is a FunctionResponse, whatever its status. An error is an *Error: the call
+// could not be made, or the platform refused it (FUNCTION_NOT_FOUND, a gate's 401 and 403, DYNAMIC_RUNTIME_UNAVAILABLE,
+// …), which is told from a function's own answer by the shape of section 11. What a function answered is never called
+// for again; of what failed otherwise only GET, HEAD, OPTIONS and what surely did not run are repeated.
 //
 // Run402 Core calls functions by POST /functions/v1/invoke, with the service key and without a Request for the handler.
 // That is not the caller's plane and is not used: Core answers DYNAMIC_RUNTIME_UNAVAILABLE here.
