@@ -41,8 +41,7 @@ type Functions struct {
 // takes the anon key or the service key. This is the caller plane: it always sends the anon key, and without one every
 // call is refused before any request, with or without a service key.
 func (c *Client) Functions(token string) Functions {
-	db := c.DB(token)
-	return Functions{conn: db.conn, plane: db.plane}
+	return Functions(c.DB(token))
 }
 
 // FunctionRequest is what a function is sent. Method is one of FunctionMethods, or empty for POST. Body has at most

@@ -101,12 +101,12 @@ func (r invocation) render() json.RawMessage {
 		Truncated bool                       `json:"truncated,omitempty"`
 	}{Status: r.Status, Headers: map[string]json.RawMessage{}}
 	for _, name := range shownHeaders {
-		if value := http.Header(r.Header).Get(name); value != "" {
+		if value := r.Header.Get(name); value != "" {
 			text, _ := clean(cutValue(quote(strings.ToValidUTF8(value, "")), longestHeader))
 			out.Headers[strings.ToLower(name)] = text
 		}
 	}
-	contentType := http.Header(r.Header).Get("Content-Type")
+	contentType := r.Header.Get("Content-Type")
 	if len(r.Body) == 0 {
 		return marshal(out)
 	}
