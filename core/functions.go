@@ -175,8 +175,8 @@ func contentTypeOf(body []byte) string {
 }
 
 // isFunctionAnswer tells an answer of a function, which nothing marks, from a refusal of the platform's. That is an
-// envelope (section 11) with what functions have no reason to send; or, of a platform that sends less, as Core does, one
-// of the codes that it has on this route.
+// envelope (section 11) with what functions have no reason to send; or, of a platform that sends less, as Core does,
+// one of the codes that it has on this route.
 func isFunctionAnswer(status int, body []byte) bool {
 	if status < 400 || !isObject(body) || !json.Valid(body) {
 		return true
