@@ -142,13 +142,17 @@ type audit struct {
 
 // Record implements tools.Audit. What was done as the service role is logged whatever the level.
 func (a audit) Record(ctx context.Context, e tools.Event) {
-	handler := a.log.Handler()
-	if handler.Enabled(ctx, slog.LevelInfo) || e.Plane == "admin" {
+	fields := []any{
+		slog.String("principal", e.Principal), slog.String("tool", e.Tool), slog.String("plane", e.Plane),
+		slog.String("target", e.Target), slog.String("outcome", e.Outcome),
+		slog.Int("rows", e.Rows), slog.Duration("duration", e.Duration),
+	}
+	if e.Confirmed != "" {
+		fields = append(fields, slog.String("confirmed", e.Confirmed))
+	}
+	if handler := a.log.Handler(); handler.Enabled(ctx, slog.LevelInfo) || e.Plane == "admin" {
 		r := slog.NewRecord(time.Now(), slog.LevelInfo, "call", 0)
-		r.AddAttrs(slog.Group("audit",
-			slog.String("principal", e.Principal), slog.String("tool", e.Tool), slog.String("plane", e.Plane),
-			slog.String("target", e.Target), slog.String("outcome", e.Outcome), slog.String("confirmed", e.Confirmed),
-			slog.Int("rows", e.Rows), slog.Duration("duration", e.Duration)))
+		r.AddAttrs(slog.Group("audit", fields...))
 		_ = handler.Handle(ctx, r) // a log that cannot be written has no log to say so
 	}
 	if a.gateway != nil {
