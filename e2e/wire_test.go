@@ -142,14 +142,16 @@ func TestEveryProtocolRevisionWorks(t *testing.T) {
 			var result struct {
 				Content           []struct{ Type, Text string } `json:"content"`
 				StructuredContent struct {
-					Email string `json:"email"`
+					User struct {
+						Email string `json:"email"`
+					} `json:"user"`
 				} `json:"structuredContent"`
 				IsError bool `json:"isError"`
 			}
 			decode(t, l.request(t, "tools/call", params(callTool("whoami", args{}))), &result)
 			const email = "eras@example.com"
 			if result.IsError || len(result.Content) != 1 || result.Content[0].Type != "text" ||
-				!strings.Contains(result.Content[0].Text, email) || result.StructuredContent.Email != email {
+				!strings.Contains(result.Content[0].Text, email) || result.StructuredContent.User.Email != email {
 				t.Errorf("whoami answers %+v", result)
 			}
 			var resources struct {
