@@ -18,7 +18,8 @@ import (
 // A request that is bounded, by MaxRows or by Destroy, is checked at its end and rolled back when it went too far. What
 // it drops is told by event triggers, also from within functions and DO blocks. For TRUNCATE PostgreSQL has no event
 // trigger: a table whose file is another one than at the beginning, though nothing rewrote it, was truncated (or
-// clustered). Not seen are values that ALTER TABLE … TYPE … USING changes, and what CREATE OR REPLACE overwrites.
+// clustered). A rewritten one may have been truncated besides, before or after, which does not show; only SQL that is one
+// ALTER TABLE cannot do both. Not seen are values that ALTER TABLE … TYPE … USING changes, and what CREATE OR REPLACE overwrites.
 
 // A cursor with hold is run to its end when its transaction commits, and this one fails: PostgreSQL has nothing else
 // that stops a COMMIT in the middle of the SQL. The request's own commit closes it first.
@@ -66,21 +67,22 @@ func (b *bounds) check(ctx context.Context, pg *pgconn.PgConn, ran *sqlResult, t
 	if pg.TxStatus() != 'T' {
 		return errRolledBackItself
 	}
-	changed := ran.changed
-	// What a data-modifying WITH or a function changed behind a SELECT is in no command's tag.
-	if !ran.writes {
-		results, err := pg.Exec(ctx, changesSQL).ReadAll()
-		if err != nil {
-			return fmt.Errorf("admin sql: count changed rows: %w", err)
-		}
-		after, err := strconv.ParseInt(string(results[0].Rows[0][0]), 10, 64)
-		if err != nil {
-			return fmt.Errorf("admin sql: count changed rows: %w", err)
-		}
-		changed = max(0, after-b.changed) // what counted before may have been dropped
+	// What a data-modifying WITH, a function or a trigger changed is in no command's tag, whatever command it hides behind.
+	results, err := pg.Exec(ctx, changesSQL).ReadAll()
+	if err != nil {
+		return fmt.Errorf("admin sql: count changed rows: %w", err)
 	}
+	after, err := strconv.ParseInt(string(results[0].Rows[0][0]), 10, 64)
+	if err != nil {
+		return fmt.Errorf("admin sql: count changed rows: %w", err)
+	}
+	changed := max(ran.changed, after-b.changed) // what counted before may have been dropped
 	if b.destroy != "" {
-		names, err := b.destroyed(ctx, pg, touched)
+		var excused []uint32
+		if ran.altered {
+			excused = touched.rewritten
+		}
+		names, err := b.destroyed(ctx, pg, touched.dropped, excused)
 		if err != nil {
 			return err
 		}
@@ -94,10 +96,12 @@ func (b *bounds) check(ctx context.Context, pg *pgconn.PgConn, ran *sqlResult, t
 	return nil
 }
 
-// destroyed names what was dropped and truncated, each once.
-func (b *bounds) destroyed(ctx context.Context, pg *pgconn.PgConn, touched *ddlWatch) ([]string, error) {
+// destroyed names what was dropped and truncated, each once; but not tables that were rewritten and nothing else.
+func (b *bounds) destroyed(
+	ctx context.Context, pg *pgconn.PgConn, dropped []string, rewritten []uint32,
+) ([]string, error) {
 	var names []string
-	for _, name := range touched.dropped {
+	for _, name := range dropped {
 		if name = "drop " + name; !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -108,7 +112,7 @@ func (b *bounds) destroyed(ctx context.Context, pg *pgconn.PgConn, touched *ddlW
 		join pg_class c on c.oid = split_part(file, '=', 1)::oid
 		join pg_namespace n on n.oid = c.relnamespace
 		where c.relfilenode <> split_part(file, '=', 2)::oid and c.oid <> all('%s'::oid[])
-		order by 1`, b.files, oidArray(touched.rewritten))).ReadAll()
+		order by 1`, b.files, oidArray(rewritten))).ReadAll()
 	if err != nil {
 		return nil, fmt.Errorf("admin sql: see what was truncated: %w", err)
 	}

@@ -46,6 +46,14 @@ func TestSQLThatDestroysIsRolledBackAndNamed(t *testing.T) {
 		"delete from destroys where b < 3; drop index destroys_b; truncate destroys": {
 			Destroys: []string{"drop index project.destroys_b", "truncate project.destroys"}, Affected: 2,
 		},
+		"truncate destroys; alter table destroys alter d type bigint": {Destroys: []string{"truncate project.destroys"}},
+		"do $$ begin truncate destroys; alter table destroys alter d type bigint; end $$": {
+			Destroys: []string{"truncate project.destroys"},
+		},
+		"alter table destroys alter d type bigint; truncate destroys": {Destroys: []string{"truncate project.destroys"}},
+		"do $$ begin raise notice using errcode = 'R4023', message = 'project.destroys'::regclass::oid; truncate project.destroys; end $$": {
+			Destroys: []string{"truncate project.destroys"},
+		},
 		"drop table destroys cascade; create table destroys (id int)": {Destroys: []string{
 			"drop table project.destroys", "drop table constraint destroys_c_check on project.destroys",
 			"drop view project.destroys_view", "drop materialized view project.destroys_sums",

@@ -112,6 +112,8 @@ func TestAdminSQLRefuses(t *testing.T) {
 		{"a transaction of its own after a rollback", map[string]any{"sql": "rollback; begin; delete from refuses; select 1", "max_rows": 9}, 400, "SQL_ERROR", "one transaction"},
 		{"a commit after a change of the limit", map[string]any{"sql": "delete from refuses where id = 1; commit; delete from refuses", "max_rows": 3}, 400, "SQL_ERROR", "one transaction"},
 		{"more changes than max_rows", map[string]any{"sql": "delete from refuses", "max_rows": 3}, 400, "MAX_ROWS_EXCEEDED", "5 rows"},
+		{"more changes beside a write than max_rows", map[string]any{"sql": "with d as (delete from refuses returning 1) select count(*) from d; update refuses set id = id where false", "max_rows": 3}, 400, "MAX_ROWS_EXCEEDED", "5 rows"},
+		{"more changes within a write than max_rows", map[string]any{"sql": "with d as (delete from refuses returning 1) insert into refuses select 1 where false", "max_rows": 3}, 400, "MAX_ROWS_EXCEEDED", "5 rows"},
 		{"more changes behind a select than max_rows", map[string]any{"sql": "with d as (delete from refuses returning 1) select count(*) from d", "max_rows": 3}, 400, "MAX_ROWS_EXCEEDED", "5 rows"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

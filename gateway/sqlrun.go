@@ -30,7 +30,8 @@ type sqlResult struct {
 	counted   bool  // some statement had a count: DDL has none
 	count     int64 // selected or affected
 	changed   int64 // affected by INSERT, UPDATE, DELETE, MERGE or COPY
-	writes    bool  // such a statement was there
+	altered   bool  // by one ALTER TABLE, and nothing else was there
+	ran       int   // how many statements
 }
 
 func (r *sqlResult) wire(notices []string) wire.SQLResult {
@@ -98,10 +99,11 @@ func (r *sqlRun) read(reader *pgconn.ResultReader) error {
 	if r.result.size > maxSQLAnswer {
 		return errSQLAnswer
 	}
+	r.result.ran++
+	r.result.altered = r.result.ran == 1 && tag.String() == "ALTER TABLE"
 	verb, _, _ := strings.Cut(tag.String(), " ")
 	switch verb {
 	case "INSERT", "UPDATE", "DELETE", "MERGE", "COPY":
-		r.result.writes = true
 		r.result.changed += tag.RowsAffected()
 		r.result.counted = true
 		r.result.count += tag.RowsAffected()
