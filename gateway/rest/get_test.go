@@ -198,6 +198,8 @@ func TestNamesThatDoNotExist(t *testing.T) {
 		{name: "column of a closed table", who: "ana", path: "dark?select=secrets", status: 403, want: `…"hint":null`},
 		{name: "type of a closed table's column", who: "ana", path: "dark?id=eq.abc", status: 403, want: `…"42501"`},
 		{name: "operator on a closed table's column", who: "ana", path: "dark?id=like.abc", status: 403, want: `…"42501"`},
+		{name: "JSON for a closed table's column, which the error quotes", who: "ana", path: `dark?data=cs.{"function%20`, status: 403, want: `{"code":"42501","message":"permission denied for table dark","details":null,"hint":null}`},
+		{name: "what a closed view is made of", who: "ana", method: "DELETE", path: "dusk?id=eq.1", status: 403, want: `{"code":"42501","message":"permission denied for table dusk","details":null,"hint":null}`},
 		{name: "written column", who: "ana", method: "POST", path: "items", body: `{"titel":"x"}`, status: 400,
 			want: `…Could not find the 'titel' column of 'items' in the schema cache`},
 		{name: "updated column", who: "ana", method: "PATCH", path: "items?id=eq.1", body: `{"titel":"x"}`, status: 400, want: `…"PGRST204"`},

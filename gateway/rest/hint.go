@@ -3,6 +3,7 @@ package rest
 import (
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,6 +33,10 @@ const catalogQuery = `select json_build_object(
 	and (has_table_privilege(c.oid, 'delete')
 		or has_column_privilege(c.oid, a.attnum, 'select, insert, update'))))`
 
+// functionContext is how the context of an error in a function begins: 'SQL function "f" …', 'PL/pgSQL function f() …'.
+// The context of an error in JSON quotes what the client sent, which may say anything, but on one line after a prefix.
+var functionContext = regexp.MustCompile(`(?m)^[A-Za-z/]+ function `)
+
 // explain turns PostgreSQL's "no such table" and "no such column" into an answer that names what the role could have
 // meant, and nothing that it may not see. PostgreSQL resolves names and types before it looks at privileges, so its
 // errors and hints would tell the columns, and their types, of tables that are closed to the role.
@@ -40,10 +45,12 @@ func (h *Handler) explain(req *request, err error) error {
 	if !errors.As(err, &pg) || pg.Code == "42501" {
 		return err
 	}
-	if class := pg.Code[:min(2, len(pg.Code))]; class != "42" && class != "22" {
+	switch pg.Code[:min(2, len(pg.Code))] {
+	case "42", "22", "0A", "55": // the last two: what a view, a generated column or the like cannot do
+	default:
 		return err
 	}
-	if pg.InternalQuery != "" || strings.Contains(pg.Where, "function ") { // not of our statement
+	if pg.InternalQuery != "" || functionContext.MatchString(pg.Where) { // not of our statement
 		return err
 	}
 	var c catalog

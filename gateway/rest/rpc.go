@@ -116,6 +116,12 @@ func (h *Handler) choose(c *invocation) error {
 	if err := h.catalogJSON(c.request, &all, functionQuery, c.on.schema, c.on.name); err != nil {
 		return err
 	}
+	// What the role may not call it gets one answer about, whatever its arguments: their names are not for it to see.
+	known := len(all)
+	if all = slices.DeleteFunc(all, func(f function) bool { return !f.Callable }); known > 0 && len(all) == 0 {
+		return &Error{Status: HTTPStatus("42501", c.as.Role), Code: "42501",
+			Message: "permission denied for function " + c.on.name}
+	}
 	var fits []function
 	for _, f := range all {
 		if f.accepts(c.given) {
@@ -210,13 +216,11 @@ func (c *invocation) notFound(all []function, names []string) *Error {
 		e.Details += " or with a single unnamed json/jsonb parameter"
 	}
 	e.Details += ", but no matches were found in the schema cache."
-	for _, f := range all {
-		if f.Callable {
-			e.Hint = "Perhaps you meant to call the function " + qualified + "(" + f.signature("") + ")"
-			return e
-		}
+	if len(all) > 0 {
+		e.Hint = "Perhaps you meant to call the function " + qualified + "(" + all[0].signature("") + ")"
+		return e
 	}
-	if near := nearest(c.on.name, names); near != "" && len(all) == 0 {
+	if near := nearest(c.on.name, names); near != "" {
 		e.Hint = "Perhaps you meant to call the function " + c.on.schema + "." + near
 	}
 	return e

@@ -50,7 +50,8 @@ create table parts (id int primary key, name text, secret text);
 insert into parts values (1, 'one', 'hidden');
 grant select (id, name) on parts to authenticated;
 
-create table dark (id int primary key, secret text);
+create table dark (id int primary key, secret text, data jsonb);
+create view dusk as select id, secret || id as shown, count(*) from dark group by id;
 
 create table "Odd ""Name""" ("Col A" text, "b.c" int, "größe" int, "x,y" text, "or" int);
 insert into "Odd ""Name""" values ('a', 1, 10, 'p', 1), ('A', 2, 20, 'q', 2);
@@ -137,6 +138,8 @@ begin
 	return pg_backend_pid();
 end $$;
 create function closed() returns int language sql immutable as $$ select 1 $$;
+create function dim(a int) returns int language sql as $$ select 1 $$;
+create function dim(a int, b int default 1) returns int language sql as $$ select 1 $$;
 create function litter_less() returns int language sql as $$ select pg_backend_pid() $$;
 grant execute on function add, pick, first_item, evens, pair_of, total, echo, feel, nothing, rename_all, twice(int), twice(text), boom,
 	litter, litter_less to authenticated, anon;
