@@ -5,6 +5,7 @@
 -- They run as whoever runs DDL, and that must not be the superuser over what a project made; they come back at the end.
 drop event trigger if exists expose;
 drop event trigger if exists expose_function;
+drop event trigger if exists withhold;
 drop event trigger if exists name_drop;
 drop event trigger if exists name_rewrite;
 
@@ -176,6 +177,25 @@ begin
   end loop;
 end $$;
 
+-- withhold keeps the owner's default privileges from giving callers tables: EXPLAIN ANALYZE CREATE TABLE AS makes one
+-- that no event trigger hears of.
+create or replace function auth.withhold() returns event_trigger language plpgsql set search_path = '' as $$
+declare
+  given record;
+begin
+  for given in
+    select distinct n.nspname, case when a.grantee = 0 then 'public' else a.grantee::regrole::text end as grantee
+    from pg_catalog.pg_default_acl d
+    left join pg_catalog.pg_namespace n on n.oid = d.defaclnamespace
+    cross join lateral pg_catalog.aclexplode(d.defaclacl) a
+    where d.defaclobjtype = 'r' and d.defaclrole = current_user::regrole
+      and a.grantee not in (d.defaclrole, 'service_role'::regrole, 'reader'::regrole)
+  loop
+    execute 'alter default privileges ' || coalesce('in schema ' || quote_ident(given.nspname) || ' ', '')
+      || 'revoke all on tables from ' || given.grantee;
+  end loop;
+end $$;
+
 -- expose_function lets the read-only login call what only computes, so that views which do can be read.
 create or replace function auth.expose_function() returns event_trigger language plpgsql set search_path = '' as $$
 declare
@@ -231,7 +251,7 @@ revoke execute on all functions in schema auth from public;
 grant execute on function auth.jwt(), auth.jwt_claim(text), auth.uid(), auth.role(), auth.project_id()
   to anon, authenticated, project_admin, service_role, owner, reader;
 grant execute on function auth.dark_because(oid), auth.closed_because(oid), auth.expose(), auth.expose_function(),
-  auth.one_transaction() to owner;
+  auth.withhold(), auth.one_transaction() to owner;
 grant execute on function auth.dark_because(oid) to reader, gateway; -- the gateway's own DDL passes the event trigger too
 
 create event trigger expose on ddl_command_end
@@ -239,6 +259,8 @@ create event trigger expose on ddl_command_end
                'CREATE MATERIALIZED VIEW', 'ALTER MATERIALIZED VIEW', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE',
                'GRANT')
   execute function auth.expose();
+create event trigger withhold on ddl_command_end when tag in ('ALTER DEFAULT PRIVILEGES')
+  execute function auth.withhold();
 create event trigger expose_function on ddl_command_end
   when tag in ('CREATE FUNCTION', 'ALTER FUNCTION', 'CREATE PROCEDURE', 'ALTER PROCEDURE')
   execute function auth.expose_function();

@@ -147,6 +147,13 @@ func TestTablesAreDarkUntilTheyAreGuarded(t *testing.T) {
 			t.Error("a grant opened a dark table")
 		}
 	})
+	t.Run("a table that no trigger hears of is not given by default", func(t *testing.T) {
+		sql(t, "alter default privileges in schema project grant select on tables to anon, public; "+
+			"alter default privileges grant all on tables to authenticated; explain analyze create table unheard as select 1 as id")
+		if reach("", "unheard") == http.StatusOK || reach("ana", "unheard") == http.StatusOK {
+			t.Error("default privileges opened a dark table")
+		}
+	})
 	t.Run("row level security opens it", func(t *testing.T) {
 		a := sql(t, "alter table plain enable row level security; create policy p on plain using (true); alter view seen set (security_invoker = on)")
 		if notices(a) != "" {
