@@ -18,8 +18,9 @@ import (
 // A request that is bounded, by MaxRows or by Destroy, is checked at its end and rolled back when it went too far. What
 // it drops is told by event triggers, also from within functions and DO blocks. For TRUNCATE PostgreSQL has no event
 // trigger: a table whose file is another one than at the beginning, though nothing rewrote it, was truncated (or
-// clustered). A rewritten one may have been truncated besides, before or after, which does not show; only SQL that is one
-// ALTER TABLE cannot do both. Not seen are values that ALTER TABLE … TYPE … USING changes, and what CREATE OR REPLACE overwrites.
+// clustered). A rewritten one may have been truncated besides, before or after, which does not show; only SQL that is
+// one ALTER TABLE cannot do both. Not seen are values that ALTER TABLE … TYPE … USING changes, and what CREATE OR
+// REPLACE overwrites.
 
 // A cursor with hold is run to its end when its transaction commits, and this one fails: PostgreSQL has nothing else
 // that stops a COMMIT in the middle of the SQL. The request's own commit closes it first.
@@ -67,7 +68,7 @@ func (b *bounds) check(ctx context.Context, pg *pgconn.PgConn, ran *sqlResult, t
 	if pg.TxStatus() != 'T' {
 		return errRolledBackItself
 	}
-	// What a data-modifying WITH, a function or a trigger changed is in no command's tag, whatever command it hides behind.
+	// What a data-modifying WITH, a function or a trigger changed is in no command's tag.
 	results, err := pg.Exec(ctx, changesSQL).ReadAll()
 	if err != nil {
 		return fmt.Errorf("admin sql: count changed rows: %w", err)
