@@ -77,8 +77,8 @@ func (g *Gates) Names() []string {
 	return g.names
 }
 
-// Roles returns where the gates look for roles, which is one place for all of them, and how old a role may be at most to
-// be shown; false when no gate asks for a role.
+// Roles returns where the gates look for roles, which is one place for all of them, and how old a role may be at most
+// to be shown; false when no gate asks for a role.
 func (g *Gates) Roles() (src RoleSource, ttl time.Duration, ok bool) {
 	if g == nil || g.roles == nil {
 		return RoleSource{}, 0, false

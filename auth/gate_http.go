@@ -53,7 +53,8 @@ func (k *Gatekeeper) Handler(g Gate, verify Verify, next http.Handler) http.Hand
 	})
 }
 
-// User is what getUser of @run402/functions returns (contract section 5). Role is the system role, not the application's.
+// User is what getUser of @run402/functions returns (contract section 5). Role is the system role, not the
+// application's.
 type User struct {
 	ID    string `json:"id"`
 	Role  string `json:"role"`

@@ -46,7 +46,8 @@ func ParseGates(file string, text []byte) (*Gates, error) {
 			g.names = append(g.names, named.name)
 			gate, empty := f.gate(named.value)
 			if empty {
-				f.add(named.value, `it asks for nothing: want requireAuth or requireRole; {"requireAuth": false} lets everyone pass`)
+				f.add(named.value, "it asks for nothing: want requireAuth or requireRole; "+
+					`{"requireAuth": false} lets everyone pass`)
 			}
 			g.named[named.name] = namedGate{gate, named.at}
 		}
@@ -251,7 +252,8 @@ func (f *specFile) known(members []specMember, names ...string) []specMember {
 		i := slices.IndexFunc(names, func(name string) bool { return m.name == name || m.name == snake(name) })
 		switch {
 		case i < 0:
-			f.errs = append(f.errs, f.wrong(m.at, m.value.path, "there is no such field: choose from "+strings.Join(names, ", ")))
+			message := "there is no such field: choose from " + strings.Join(names, ", ")
+			f.errs = append(f.errs, f.wrong(m.at, m.value.path, message))
 		case slices.ContainsFunc(out, func(o specMember) bool { return o.name == names[i] }):
 			f.errs = append(f.errs, f.wrong(m.at, m.value.path, "it is there twice, as "+names[i]))
 		default:

@@ -13,8 +13,8 @@ import (
 	"github.com/run402/functions-mcp/core/wire"
 )
 
-// RoleLookup reads a user's role from its source, as the service role. Found is false when there is no row, or when what
-// is there is no text. An error lets nobody pass.
+// RoleLookup reads a user's role from its source, as the service role. Found is false when there is no row, or when
+// what is there is no text. An error lets nobody pass.
 type RoleLookup func(ctx context.Context, src RoleSource, userID string) (role string, found bool, err error)
 
 // Gatekeeper decides who passes a gate. It remembers the roles that it read, by project and user; where a gate's
@@ -105,8 +105,8 @@ func signedIn(c Caller) error {
 	return nil
 }
 
-var errUnchecked = errors.New("the token is not verified: without RUN402_JWT_SECRET or RUN402_JWKS the backend is asked, " +
-	"and it did not answer")
+var errUnchecked = errors.New("the token is not verified: without RUN402_JWT_SECRET or RUN402_JWKS the backend is " +
+	"asked, and it did not answer")
 
 func unavailable(message string, cause error) *Refusal {
 	return &Refusal{Status: http.StatusServiceUnavailable, Cause: cause, Envelope: wire.Error{

@@ -95,12 +95,12 @@ type jwk struct {
 	K     string `json:"k"`
 }
 
-// ParsePublicKeySet reads the keyset that a backend publishes: its ES256 keys. Keys of other types are ignored, a secret
-// among them; one that is broken is an error.
+// ParsePublicKeySet reads the keyset that a backend publishes: its ES256 keys. Keys of other types are ignored, a
+// secret among them; one that is broken is an error.
 func ParsePublicKeySet(text []byte) (*KeySet, error) { return parseKeySet(text, false) }
 
-// ParseKeySet reads an operator's own keyset, which may hold secrets besides: {"kty":"oct","alg":"HS256" or "HS512"}. It
-// is an error when it has no key that can be used.
+// ParseKeySet reads an operator's own keyset, which may hold secrets besides: {"kty":"oct","alg":"HS256" or "HS512"}.
+// It is an error when it has no key that can be used.
 func ParseKeySet(text []byte) (*KeySet, error) {
 	set, err := parseKeySet(text, true)
 	if err == nil && set.Len() == 0 {

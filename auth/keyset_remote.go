@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// How old a fetched keyset may grow before it is fetched again, and how often one is fetched because a token names a key
-// that it does not have (contract section 1.3).
+// How old a fetched keyset may grow before it is fetched again, and how often one is fetched because a token names a
+// key that it does not have (contract section 1.3).
 const (
 	keysStale   = 5 * time.Minute
 	keysRefetch = 30 * time.Second

@@ -16,7 +16,9 @@ func (db CallerDB) UserID(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ans, err := db.conn.send(ctx, request{op: op, method: http.MethodGet, path: wire.AuthUser, header: header, reads: true})
+	ans, err := db.conn.send(ctx, request{
+		op: op, method: http.MethodGet, path: wire.AuthUser, header: header, reads: true,
+	})
 	if err != nil {
 		return "", err
 	}

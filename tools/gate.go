@@ -13,8 +13,8 @@ import (
 	"github.com/run402/functions-mcp/auth"
 )
 
-// opens reports whether a tool exists on this server. Over HTTP everyone who reaches the port is a caller: there, beyond
-// the toolset data, only what a gate names is open ("*" names nothing), and what is the operator's needs a role.
+// opens reports whether a tool exists on this server. Over HTTP everyone who reaches the port is a caller: there,
+// beyond the toolset data, only what a gate names is open ("*" names nothing), and what is the operator's needs a role.
 func (s *Set) opens(t *tool) (bool, error) {
 	if len(s.o.Toolsets) > 0 && !slices.Contains(s.o.Toolsets, t.toolset) && t.plane != planeNone {
 		return false, nil
@@ -78,8 +78,9 @@ type ClosedError struct{ Toolset string }
 
 // Error says what to do.
 func (e *ClosedError) Error() string {
-	return fmt.Sprintf("the toolset %s is served over HTTP only behind a gate, since everyone who can reach the port is a "+
-		"caller: name it, or the tools of it that are meant, in a gates file (--gates); leave it out, or use stdio", e.Toolset)
+	return fmt.Sprintf("the toolset %s is served over HTTP only behind a gate, since everyone who can reach the port is "+
+		"a caller: name it, or the tools of it that are meant, in a gates file (--gates); leave it out, or use stdio",
+		e.Toolset)
 }
 
 // admit lets a caller pass the gate of a tool, or says why not.
@@ -146,8 +147,8 @@ func (s *Set) visible(c auth.Caller, as standing) []*tool {
 	return out
 }
 
-// hide takes out of a list of tools what its caller may never use. It is not one of mcp-go's filters, which would answer
-// a call as if there were no such tool: whoever lost a role is told so.
+// hide takes out of a list of tools what its caller may never use. It is not one of mcp-go's filters, which would
+// answer a call as if there were no such tool: whoever lost a role is told so.
 func (s *Set) hide(ctx context.Context, _ any, _ *mcp.ListToolsRequest, result *mcp.ListToolsResult) {
 	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
 	defer cancel()

@@ -67,8 +67,8 @@ type Set struct {
 	now            func() time.Time
 }
 
-// New builds the tools. It fails on an unknown toolset, on gates that cannot be meant (*auth.SpecError, *ClosedError) and
-// on a tool that breaks the rules of the surface.
+// New builds the tools. It fails on an unknown toolset, on gates that cannot be meant (*auth.SpecError, *ClosedError)
+// and on a tool that breaks the rules of the surface.
 func New(o Options) (*Set, error) {
 	if o.Client == nil || o.Callers == nil {
 		return nil, errors.New("tools: a client and callers are needed")

@@ -28,7 +28,7 @@ type identity struct {
 func (s *Set) whoamiTool() *tool {
 	return define(spec{
 		name: "whoami", toolset: ToolsetData, plane: planeNone, hints: reads(),
-		description: "Show the caller: user, system role (what policies see), role in the application if gated, and open toolsets.",
+		description: "Show the caller: user, system role (what policies see), application role if gated, open toolsets.",
 	}, s.whoami)
 }
 

@@ -64,7 +64,8 @@ func (c doctorCommand) Run(ctx context.Context, p Process) (err error) {
 	case caller.Anonymous():
 		report.good("caller", "nobody is signed in; set RUN402_USER_TOKEN or RUN402_USER_TOKEN_FILE to act for a user")
 	default:
-		report.good("caller", fmt.Sprintf("%s, as %s%s, %s", caller.Email, caller.Role, expiry(caller.Expires), checked(caller)))
+		report.good("caller", fmt.Sprintf("%s, as %s%s, %s",
+			caller.Email, caller.Role, expiry(caller.Expires), checked(caller)))
 	}
 	report.gates(ctx, back, settings, log)
 	sets := settings.Toolsets
@@ -86,8 +87,8 @@ func checked(c auth.Caller) string {
 	case c.Verified:
 		return "verified here"
 	}
-	return "not verified: the backend decides on each request, and no gate lets it pass (RUN402_JWT_SECRET or RUN402_JWKS " +
-		"would help)"
+	return "not verified: the backend decides on each request, and no gate lets it pass (RUN402_JWT_SECRET or " +
+		"RUN402_JWKS would help)"
 }
 
 func expiry(at time.Time) string {
@@ -154,7 +155,8 @@ func (r *report) gates(ctx context.Context, b *backend, s config.Settings, log *
 			r.bad("gates", err)
 			return
 		}
-		r.good("gates", fmt.Sprintf("for %s; roles are %s.%s", strings.Join(s.Gates.Names(), ", "), src.Table, src.RoleColumn))
+		names := strings.Join(s.Gates.Names(), ", ")
+		r.good("gates", fmt.Sprintf("for %s; roles are %s.%s", names, src.Table, src.RoleColumn))
 	} else if s.Gates != nil {
 		r.good("gates", "for "+strings.Join(s.Gates.Names(), ", "))
 	}

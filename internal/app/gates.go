@@ -82,18 +82,20 @@ func (r *roleReader) read(ctx context.Context, src auth.RoleSource, userID strin
 	}
 	rows, err := r.client.Admin().From(src.Table).Select(src.RoleColumn).Eq(src.IDColumn, userID).Limit(1).Rows(ctx)
 	switch e, ok := errors.AsType[*core.Error](err); {
-	case ok && e.Code == invalidText: // an id that the column's type cannot be, as of a UUID: it has no row
-		return "", false, nil
+	case ok && e.Code == invalidText: // an id that its column's type cannot be, as of a UUID: it has no row
+		rows = nil
 	case err != nil:
 		return "", false, err
-	case len(rows) == 0:
+	}
+	if len(rows) == 0 {
 		return "", false, nil
 	}
-	var row map[string]*string
-	if json.Unmarshal(rows[0], &row) != nil || row[src.RoleColumn] == nil { // a number, say, is no role
-		return "", false, nil
+	var row map[string]any
+	if err := json.Unmarshal(rows[0], &row); err != nil {
+		return "", false, err
 	}
-	return *row[src.RoleColumn], true, nil
+	role, isText := row[src.RoleColumn].(string) // a number, say, is no role
+	return role, isText, nil
 }
 
 // invalidText is PostgreSQL's code for a text that cannot be a value of its column's type.
@@ -111,8 +113,8 @@ func whose(client *core.Client) auth.Ask {
 	}
 }
 
-// gatedBy resolves callers for what shows the same as a tool does by another way, and lets those alone pass who may call
-// that tool.
+// gatedBy resolves callers for what shows the same as a tool does by another way, and lets those alone pass who may
+// call that tool.
 func gatedBy(gate auth.Gate, keeper *auth.Gatekeeper, callers auth.Callers) auth.Callers {
 	if gate.Open() {
 		return callers
