@@ -23,7 +23,7 @@ func (e *GateError) Error() string { return "DEPLOY_INVALID_ROLE_GATE: " + e.Mes
 // is one's own lets everyone promote himself. Whether a policy looks is seen by the column's name in the expression
 // that new rows are held to. That errs on the safe side where policies call functions or are restrictive; there,
 // name the column ("… and role is not null") or grant INSERT and UPDATE on the other columns alone. It does not see
-// privileges on columns, functions that run with their owner's rights, nor what an expression that names the column
+// functions that run with their owner's rights, nor what an expression that names the column
 // says of it. Deleting is not looked at: it takes roles away. Of a backend that does not say its grants, only what
 // the policies allow counts.
 func (src RoleSource) Check(schema wire.Schema) error {
@@ -53,9 +53,9 @@ func gated(role string) bool {
 
 func (src RoleSource) checkWrites(t wire.Table, command string) error {
 	if t.Grants != nil {
-		granted := false
-		for role, privileges := range t.Grants {
-			granted = granted || gated(role) && slices.Contains(privileges, command)
+		granted := grants(t.Grants, command)
+		for _, c := range t.Columns {
+			granted = granted || (c.Name == src.RoleColumn || c.Name == src.IDColumn) && grants(c.Grants, command)
 		}
 		if !granted {
 			return nil
@@ -79,6 +79,16 @@ func (src RoleSource) checkWrites(t wire.Table, command string) error {
 		}
 	}
 	return nil
+}
+
+// grants reports whether one of those who are gated was granted a command.
+func grants(to map[string][]string, command string) bool {
+	for role, privileges := range to {
+		if gated(role) && slices.Contains(privileges, command) {
+			return true
+		}
+	}
+	return false
 }
 
 // newRows is the expression that a policy holds new rows to; empty when it holds them to nothing.

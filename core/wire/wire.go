@@ -106,6 +106,8 @@ type Column struct {
 	Type         string  `json:"type"`
 	Nullable     bool    `json:"nullable"`
 	DefaultValue *string `json:"default_value"`
+	// Grants are what roles may do on this column beyond what they may on the table. Ours [R].
+	Grants map[string][]string `json:"grants,omitempty"`
 }
 
 // Constraint is one constraint of a Table. Type is PRIMARY KEY, FOREIGN KEY, UNIQUE, CHECK or EXCLUDE.
