@@ -239,19 +239,13 @@ begin
   raise notice using errcode = 'R4023', message = pg_catalog.pg_event_trigger_table_rewrite_oid()::text;
 end $$;
 
--- one_transaction is what a cursor with hold runs when the transaction that declared it commits, which it prevents: a
--- request whose effect is to be checked at its end must not commit before.
-create or replace function auth.one_transaction() returns integer language plpgsql as $$
-begin
-  raise exception using errcode = '2D000', message = 'this SQL runs as one transaction, which it must not end itself',
-    hint = 'leave out begin, commit and rollback';
-end $$;
+drop function if exists auth.one_transaction(); -- of versions before
 
 revoke execute on all functions in schema auth from public;
 grant execute on function auth.jwt(), auth.jwt_claim(text), auth.uid(), auth.role(), auth.project_id()
   to anon, authenticated, project_admin, service_role, owner, reader;
 grant execute on function auth.dark_because(oid), auth.closed_because(oid), auth.expose(), auth.expose_function(),
-  auth.withhold(), auth.one_transaction() to owner;
+  auth.withhold() to owner;
 grant execute on function auth.dark_because(oid) to reader, gateway; -- the gateway's own DDL passes the event trigger too
 
 create event trigger expose on ddl_command_end

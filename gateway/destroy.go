@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -22,14 +21,6 @@ import (
 // one ALTER TABLE cannot do both. Not seen are values that ALTER TABLE … TYPE … USING changes, and what CREATE OR
 // REPLACE overwrites.
 
-// A cursor with hold is run to its end when its transaction commits, and this one fails: PostgreSQL has nothing else
-// that stops a COMMIT in the middle of the SQL. The request's own commit closes it first.
-// Nothing stops a ROLLBACK: what comes after one runs outside, so all that is left is to say so.
-const (
-	holdTransaction   = `declare "one transaction" no scroll cursor with hold for select auth.one_transaction();`
-	commitTransaction = `close "one transaction";commit`
-)
-
 // bounds says how far a request may go, and what was so when it began.
 type bounds struct {
 	maxRows int64  // 0: no limit
@@ -45,14 +36,14 @@ func newBounds(ctx context.Context, pg *pgconn.PgConn, req wire.SQLRequest) (*bo
 		return nil, nil
 	}
 	b := &bounds{maxRows: int64(req.MaxRows), destroy: req.Destroy}
-	results, err := pg.Exec(ctx, holdTransaction+changesSQL+`;
+	results, err := pg.Exec(ctx, changesSQL+`;
 		select coalesce(string_agg(oid || '=' || relfilenode, ','), '')
 		from pg_class where relnamespace = '`+projectSchema+`'::regnamespace and relkind = 'r'`).ReadAll()
 	if err != nil {
 		return nil, fmt.Errorf("admin sql: see how it begins: %w", err)
 	}
-	b.files = string(results[2].Rows[0][0])
-	if b.changed, err = strconv.ParseInt(string(results[1].Rows[0][0]), 10, 64); err != nil {
+	b.files = string(results[1].Rows[0][0])
+	if b.changed, err = strconv.ParseInt(string(results[0].Rows[0][0]), 10, 64); err != nil {
 		return nil, fmt.Errorf("admin sql: count changed rows: %w", err)
 	}
 	return b, nil
@@ -66,7 +57,7 @@ const changesSQL = "select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) "
 // check fails when the SQL that ran went too far.
 func (b *bounds) check(ctx context.Context, pg *pgconn.PgConn, ran *sqlResult, touched *ddlWatch) error {
 	if pg.TxStatus() != 'T' {
-		return errRolledBackItself
+		return errEndsTransaction() // the one statement was commit or rollback
 	}
 	// What a data-modifying WITH, a function or a trigger changed is in no command's tag.
 	results, err := pg.Exec(ctx, changesSQL).ReadAll()
@@ -78,6 +69,9 @@ func (b *bounds) check(ctx context.Context, pg *pgconn.PgConn, ran *sqlResult, t
 		return fmt.Errorf("admin sql: count changed rows: %w", err)
 	}
 	changed := max(ran.changed, after-b.changed) // what counted before may have been dropped
+	if ran.ran > 1 {                             // from within: no command said how many
+		ran.count = changed
+	}
 	if b.destroy != "" {
 		var excused []uint32
 		if ran.altered {
@@ -122,9 +116,6 @@ func (b *bounds) destroyed(
 	}
 	return names, nil
 }
-
-var errRolledBackItself = errors.New("this SQL runs as one transaction, which it ended itself: what it did before " +
-	"its rollback was undone, what it did after that took effect")
 
 // tooManyRows says that a write was undone because it touched more rows than the request allows.
 type tooManyRows struct{ affected, allowed int64 }

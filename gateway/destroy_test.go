@@ -43,8 +43,8 @@ func TestSQLThatDestroysIsRolledBackAndNamed(t *testing.T) {
 		"truncate destroys_part":                        {Destroys: []string{"truncate project.destroys_part_1"}},
 		"select destroys_inside()":                      {Destroys: []string{"truncate project.destroys"}},
 		"do $$ begin truncate project.destroys; end $$": {Destroys: []string{"truncate project.destroys"}},
-		"delete from destroys where b < 3; drop index destroys_b; truncate destroys": {
-			Destroys: []string{"drop index project.destroys_b", "truncate project.destroys"}, Affected: 2,
+		"drop index destroys_b; truncate destroys": {
+			Destroys: []string{"drop index project.destroys_b", "truncate project.destroys"},
 		},
 		"truncate destroys; alter table destroys alter d type bigint": {Destroys: []string{"truncate project.destroys"}},
 		"do $$ begin truncate destroys; alter table destroys alter d type bigint; end $$": {

@@ -104,17 +104,18 @@ func runSQL(ctx context.Context, db *database, req wire.SQLRequest, claims strin
 	if err := pg.Exec(ctx, beginSQL(req.ReadOnly, claims)).Close(); err != nil {
 		return wire.SQLResult{}, fmt.Errorf("admin sql: %w", err)
 	}
-	commit := "commit"
 	limits, err := newBounds(ctx, pg, req)
 	if err != nil {
 		return wire.SQLResult{}, err
 	}
-	if limits != nil {
-		commit = commitTransaction
-	}
-	if req.ReadOnly || len(req.Params) > 0 {
+	switch {
+	case req.ReadOnly || len(req.Params) > 0:
 		err = run.one(ctx, req.SQL, req.Params)
-	} else {
+	case limits != nil:
+		if err = run.one(ctx, req.SQL, nil); isSeveral(err) {
+			limits, err = run.inside(ctx, req, beginSQL(false, claims))
+		}
+	default:
 		err = run.many(ctx, req.SQL)
 	}
 	if err == nil && limits != nil {
@@ -124,12 +125,15 @@ func runSQL(ctx context.Context, db *database, req wire.SQLRequest, claims strin
 	if err == nil && pg.TxStatus() == 'T' {
 		notices, err = touched.explain(ctx, pg)
 	}
+	if limits != nil && run.result.ran > 1 {
+		notices = append(notices, "Of several statements no rows come back: select by a call of its own.")
+	}
 	if err != nil {
 		rollback(ctx, pg)
 		return wire.SQLResult{}, err
 	}
 	if pg.TxStatus() != 'I' { // the SQL may have said commit itself
-		if err := pg.Exec(ctx, commit).Close(); err != nil {
+		if err := pg.Exec(ctx, "commit").Close(); err != nil {
 			return wire.SQLResult{}, fmt.Errorf("admin sql: commit: %w", err)
 		}
 	}

@@ -56,6 +56,11 @@ func TestAdminSQLAnswersAsTheContractSays(t *testing.T) {
 			want: `{"rows":[{"id":1},{"id":2}],"rowCount":4,"row_count":4,"fields":[{"name":"id","type":"int4"}]}`,
 		},
 		{
+			name: "of several bounded statements the changed rows",
+			body: map[string]any{"sql": "create temp table t (a int); update sqls set name = 'z'; select id from sqls", "max_rows": 3},
+			want: `{"rows":[],"rowCount":2,"row_count":2,"fields":[],"notices":["Of several statements no rows come back: select by a call of its own."]}`,
+		},
+		{
 			name: "of two columns with one name the later counts",
 			body: map[string]any{"sql": "select 1 as a, 2 as a"},
 			want: `{"rows":[{"a":2}],"rowCount":1,"row_count":1,"fields":[{"name":"a","type":"int4"},{"name":"a","type":"int4"}]}`,
@@ -108,7 +113,10 @@ func TestAdminSQLRefuses(t *testing.T) {
 		{"the internal schema", map[string]any{"sql": "select * from internal.audit"}, 403, "FORBIDDEN", "Blocked SQL pattern:"},
 		{"the event triggers", map[string]any{"sql": "drop event trigger expose"}, 403, "FORBIDDEN", "Blocked SQL pattern:"},
 		{"a commit in what is bounded", map[string]any{"sql": "begin; delete from refuses; commit", "max_rows": 3}, 400, "SQL_ERROR", "one transaction"},
-		{"a rollback in what is bounded", map[string]any{"sql": "delete from refuses; rollback", "max_rows": 3}, 400, "TRANSACTION_ENDED", "took effect"},
+		{"a rollback in what is bounded", map[string]any{"sql": "delete from refuses; rollback", "max_rows": 3}, 400, "SQL_ERROR", "one transaction"},
+		{"what follows a rollback", map[string]any{"sql": "rollback; delete from refuses", "max_rows": 3}, 400, "SQL_ERROR", "one transaction"},
+		{"a commit with every cursor closed", map[string]any{"sql": "close all; delete from refuses; commit", "max_rows": 3}, 400, "SQL_ERROR", "one transaction"},
+		{"a rollback alone", map[string]any{"sql": "rollback", "max_rows": 3}, 400, "SQL_ERROR", "one transaction"},
 		{"a transaction of its own after a rollback", map[string]any{"sql": "rollback; begin; delete from refuses; select 1", "max_rows": 9}, 400, "SQL_ERROR", "one transaction"},
 		{"a commit after a change of the limit", map[string]any{"sql": "delete from refuses where id = 1; commit; delete from refuses", "max_rows": 3}, 400, "SQL_ERROR", "one transaction"},
 		{"more changes than max_rows", map[string]any{"sql": "delete from refuses", "max_rows": 3}, 400, "MAX_ROWS_EXCEEDED", "5 rows"},

@@ -36,9 +36,6 @@ func writeSQLError(w http.ResponseWriter, err error, readOnly bool) {
 	case errors.As(err, &destroys):
 		e.Code, e.Message = "DESTRUCTIVE_SQL", destroys.Error()
 		e.Details, _ = json.Marshal(destroys.details()) // strings and numbers: it cannot fail
-	case errors.Is(err, errRolledBackItself):
-		e.Code, e.Message, e.Hint = "TRANSACTION_ENDED", err.Error(), "leave out begin, commit and rollback"
-		e.SafeToRetry, e.MutationState = false, "unknown"
 	case errors.Is(err, errSQLAnswer):
 		status, e.Code, e.Message = http.StatusRequestEntityTooLarge, "ANSWER_TOO_LARGE", err.Error()
 	case errors.As(err, &connect): // before what PostgreSQL says: one that recovers from a crash says so with a SQLSTATE

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -61,6 +62,46 @@ func (r *sqlRun) one(ctx context.Context, sql string, params []any) error {
 		values[i] = text
 	}
 	return r.read(r.pg.ExecParams(ctx, sql, values, nil, nil, nil))
+}
+
+// isSeveral reports whether SQL was refused because it is more than one statement.
+func isSeveral(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "42601" && strings.HasPrefix(pg.Message, "cannot insert multiple commands")
+}
+
+// inside runs several statements that are bounded, in a transaction begun anew, from within PL/pgSQL: there PostgreSQL
+// refuses every statement that would end the transaction before the bounds were checked. Their rows are not to be had.
+func (r *sqlRun) inside(ctx context.Context, req wire.SQLRequest, begin string) (*bounds, error) {
+	if err := r.pg.Exec(ctx, "rollback;"+begin).Close(); err != nil {
+		return nil, fmt.Errorf("admin sql: %w", err)
+	}
+	limits, err := newBounds(ctx, r.pg, req)
+	if err != nil {
+		return nil, err
+	}
+	const setting, run = "select set_config('functions_mcp.sql', $1, true)",
+		"do $$ begin execute current_setting('functions_mcp.sql'); end $$"
+	if _, err := r.pg.ExecParams(ctx, setting, [][]byte{[]byte(req.SQL)}, nil, nil, nil).Close(); err != nil {
+		return nil, fmt.Errorf("admin sql: %w", err)
+	}
+	if err := r.pg.Exec(ctx, run).Close(); err != nil {
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && pg.Code == "0A000" && strings.Contains(pg.Message, "transaction commands") {
+			return nil, errEndsTransaction()
+		}
+		return nil, fmt.Errorf("admin sql: %w", err)
+	}
+	r.result = sqlResult{counted: true, ran: 2}
+	return limits, nil
+}
+
+// errEndsTransaction is what SQL that is bounded gets for begin, commit and rollback. It took no effect.
+func errEndsTransaction() error {
+	return &pgconn.PgError{
+		Code: "2D000", Message: "this SQL runs as one transaction, which it must not end itself",
+		Hint: "leave out begin, commit and rollback",
+	}
 }
 
 // many runs any number of statements, by the simple protocol.
