@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -87,18 +88,23 @@ func (g *Gateway) Close(ctx context.Context) error {
 
 // ServeHTTP keeps the REST routes out of the mux, which would redirect paths such as //items and answer for methods.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if tail, ok := below(r.URL.Path, wire.CallerRest); ok {
+	if tail, ok := below(r.URL, wire.CallerRest); ok {
 		g.callerRest(w, r, tail)
 		return
 	}
-	if tail, ok := below(r.URL.Path, wire.AdminRest); ok {
+	if tail, ok := below(r.URL, wire.AdminRest); ok {
 		g.adminRest(w, r, tail)
 		return
 	}
 	g.mux.ServeHTTP(w, r)
 }
 
-func below(path, mount string) (tail string, ok bool) {
+// below is the path under a mount point, decoded, unless a slash is part of a name: the table "rpc/fn" is no function.
+func below(u *url.URL, mount string) (tail string, ok bool) {
+	path := u.Path
+	if raw := u.EscapedPath(); strings.Contains(strings.ToLower(raw), "%2f") {
+		path = raw
+	}
 	tail, ok = strings.CutPrefix(path, mount)
 	if !ok || (tail != "" && tail[0] != '/') {
 		return "", false

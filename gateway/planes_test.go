@@ -202,6 +202,9 @@ func TestTablesAreDarkUntilTheyAreGuarded(t *testing.T) {
 		if a := do(t, as(t, "ana", call)); a.status != http.StatusOK {
 			t.Errorf("ana could not call it: %d %s", a.status, a.body)
 		}
+		if a := do(t, as(t, "ana", request{path: "/rest/v1/rpc%2Fshut"})); a.status != http.StatusNotFound {
+			t.Errorf("a table's name reached a function: %d %s", a.status, a.body)
+		}
 	})
 }
 

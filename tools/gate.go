@@ -109,8 +109,13 @@ func (s *Set) admit(ctx context.Context, t *tool, c auth.Caller) error {
 	default:
 		s.o.Log.WarnContext(ctx, "a gate could not decide", "tool", t.name, "err", refusal.Cause)
 	}
-	return f
+	return gateRefusal{f}
 }
+
+// gateRefusal is a failure that says what to do: the same codes from a backend are about its keys.
+type gateRefusal struct{ *failure }
+
+func (g gateRefusal) Unwrap() error { return g.failure }
 
 // gatekeeper is for gates that ask for no role, too, which need nobody to look one up.
 func (s *Set) gatekeeper() *auth.Gatekeeper {

@@ -220,6 +220,9 @@ func TestAToolIsHeldToItsGateBeforeItsArguments(t *testing.T) {
 		if test.code != "" && len(g.Requests()) != before {
 			t.Errorf("%q calls %s: requests were sent", test.who, test.tool)
 		}
+		if strings.Contains(got.text, "key was refused") {
+			t.Errorf("%q calls %s: the gate is taken for the backend: %s", test.who, test.tool, got.text)
+		}
 		if test.code != "" { // and learns nothing of what is behind
 			if again := s.calledBy(t, test.who, test.tool, `{"tabel":1}`); again.body.Error.Code != test.code {
 				t.Errorf("%q calls %s badly: %s", test.who, test.tool, again.text)

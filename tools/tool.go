@@ -164,7 +164,9 @@ func (s *Set) refuse(ctx context.Context, t *tool, ev *Event, err error) *mcp.Ca
 	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
 	defer cancel()
 	f := failed(ctx, s.o.Log, t.name, err)
-	s.explain(ctx, t, ev.Target, f)
+	if !errors.As(err, new(gateRefusal)) {
+		s.explain(ctx, t, ev.Target, f)
+	}
 	ev.Outcome = f.Code
 	text, _ := clean(marshal(map[string]*failure{"error": f}))
 	return answer(text, true)
