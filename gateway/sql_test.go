@@ -179,6 +179,18 @@ func TestReadOnlySQLCannotWrite(t *testing.T) {
 	}
 }
 
+// Whoever writes policies tries them as somebody, by the claims alone.
+func TestAdminSQLCanTryPoliciesAsAUser(t *testing.T) {
+	for claims, want := range map[string]string{
+		`{"sub":"ana"}`: `{"uid":"ana"}`, `{"sub":7}`: `{"uid":"7"}`, `{}`: `{"uid":null}`, `{"sub":""}`: `{"uid":""}`, ``: `{"uid":null}`,
+	} {
+		a := sql(t, "select set_config('request.jwt.claims', '"+claims+"', true); select auth.uid() as uid")
+		if !strings.Contains(a.body, `"rows":[`+want+`]`) {
+			t.Errorf("with claims %s: %s", claims, a.body)
+		}
+	}
+}
+
 // What one admin SQL leaves in the session must not meet the next.
 func TestAdminSQLStartsEachRequestAnew(t *testing.T) {
 	sql(t, `set work_mem = '7MB'; create temp table left_behind (id int); prepare p as select 1; listen l;

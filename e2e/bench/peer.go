@@ -21,7 +21,8 @@ const peerConns = 4
 // The two statements of a call, in one batch: who is calling, and the statement that the program makes of queryItems.
 // It asks for one row more than the caller did, to know whether there are more.
 const (
-	claimSQL = `select set_config('request.jwt.claims', $1, true), set_config('search_path', $2, true),` +
+	claimSQL = `select set_config('request.jwt.claims', $1::text, true), set_config('search_path', $2, true),` +
+		` set_config('request.jwt.claim.sub', $1::text::jsonb ->> 'sub', true),` +
 		` set_config('statement_timeout', $3, true), set_config('lock_timeout', $4, true)`
 	itemsSQL = `select row_to_json(q) from (select "items".* from "project"."items" order by "items"."id" limit $1) q`
 )

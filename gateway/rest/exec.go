@@ -30,7 +30,9 @@ const (
 	resetSettings = `reset all`
 	setSettings   = `select pg_advisory_unlock_all(), set_config('role', 'none', true),` +
 		` set_config('search_path', $1, true),` +
-		` set_config('request.jwt.claims', $2, true), set_config('request.method', $3, true),` +
+		` set_config('request.jwt.claims', $2::text, true),` +
+		` set_config('request.jwt.claim.sub', coalesce($2::text::jsonb ->> 'sub', ''), true),` +
+		` set_config('request.method', $3, true),` +
 		` set_config('request.path', $4, true), set_config('statement_timeout', $5, true),` +
 		` set_config('lock_timeout', $6, true), set_config('idle_in_transaction_session_timeout', '10s', true),` +
 		` set_config('transaction_read_only', $7, true)`
