@@ -97,9 +97,9 @@ func (s *slots) take(key string, most int) (done func()) {
 	}
 }
 
-// address is what a request is counted by when nobody signed in: an IPv4 address, or an IPv6 network of 64 bits, since
+// Address is what a request is counted by when nobody signed in: an IPv4 address, or an IPv6 network of 64 bits, since
 // one client has all of them. A proxy's header is not believed.
-func address(r *http.Request) (key string, loopback bool) {
+func Address(r *http.Request) (key string, loopback bool) {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr, false
@@ -121,7 +121,7 @@ func address(r *http.Request) (key string, loopback bool) {
 func limitAddresses(b *buckets) middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if key, loopback := address(r); !loopback {
+			if key, loopback := Address(r); !loopback {
 				if wait := b.take(key); wait > 0 {
 					tooMany(w, "too many requests come from your address: wait a moment", wait)
 					return
@@ -140,7 +140,7 @@ func limitCallers(b *buckets, s *slots, l Limits) middleware {
 			caller, _ := CallerFrom(r.Context())
 			key := caller.Principal()
 			if caller.Anonymous() {
-				from, _ := address(r)
+				from, _ := Address(r)
 				key += " at " + from
 			}
 			if wait := b.take(key); wait > 0 {

@@ -42,7 +42,7 @@ func TestAddress(t *testing.T) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = remote
 		r.Header.Set("X-Forwarded-For", "198.51.100.1") // anyone may say so
-		if key, loopback := address(r); key != want.key || loopback != want.loopback {
+		if key, loopback := Address(r); key != want.key || loopback != want.loopback {
 			t.Errorf("%s: %q %v", remote, key, loopback)
 		}
 	}

@@ -16,15 +16,22 @@ type credentials struct {
 	Password string `json:"password"`
 }
 
+// readCredentials reads who wants to sign up or in, the e-mail address in its one spelling.
+func readCredentials(w http.ResponseWriter, r *http.Request) (in credentials, err error) {
+	if err := decode(w, r, &in); err != nil {
+		return in, err
+	}
+	if in.Email, err = NormalizeEmail(in.Email); err != nil {
+		return in, invalid("email", err.Error())
+	}
+	return in, nil
+}
+
 // signup makes an account. Nobody checks that the address is theirs: who is first has it.
 func (u *Users) signup(w http.ResponseWriter, r *http.Request) error {
-	var in credentials
-	if err := decode(w, r, &in); err != nil {
-		return err
-	}
-	email, err := NormalizeEmail(in.Email)
+	in, err := readCredentials(w, r)
 	if err != nil {
-		return invalid("email", err.Error())
+		return err
 	}
 	if err := checkPassword(in.Password); err != nil {
 		return err
@@ -41,7 +48,7 @@ func (u *Users) signup(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := account{id: ID(u.opts.ProjectID, email), email: email}
+	a := account{id: ID(u.opts.ProjectID, in.Email), email: in.Email}
 	err = db.QueryRow(ctx, `
 		insert into internal.users (id, email, password_hash) values ($1, $2, $3)
 		on conflict do nothing returning created_at`, a.id, a.email, hash).Scan(&a.createdAt)
@@ -70,13 +77,9 @@ func (u *Users) token(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (u *Users) passwordGrant(w http.ResponseWriter, r *http.Request) error {
-	var in credentials
-	if err := decode(w, r, &in); err != nil {
-		return err
-	}
-	email, err := NormalizeEmail(in.Email)
+	in, err := readCredentials(w, r)
 	if err != nil {
-		return invalid("email", err.Error())
+		return err
 	}
 	if in.Password == "" || len(in.Password) > maxPassword {
 		return invalid("password", "password must be the user's password")
@@ -86,7 +89,7 @@ func (u *Users) passwordGrant(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a, err := u.signIn(ctx, db, email, in.Password, byAddress(r))
+	a, err := u.signIn(ctx, db, in.Email, in.Password, byAddress(r))
 	if err != nil {
 		return err
 	}

@@ -4,13 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"math"
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/run402/functions-mcp/auth"
 	"github.com/run402/functions-mcp/core/wire"
 )
 
@@ -35,23 +34,13 @@ func newCounter(kind, name string, limit int) counter {
 
 func byEmail(email string) counter { return newCounter("email", email, triesOfEmail) }
 
-// byAddress counts by where a request comes from: an IPv4 address, or an IPv6 network of 64 bits, since one client has
-// all of them. Loopback is not counted, being this machine or its proxy. A proxy's header is not believed.
+// byAddress counts by where a request comes from. Loopback is not counted, being this machine or its proxy.
 func byAddress(r *http.Request) []counter {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil { // called in process
+	key, loopback := auth.Address(r)
+	if loopback {
 		return nil
 	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil || ip.IsLoopback() {
-		return nil
-	}
-	if ip = ip.Unmap().WithZone(""); ip.Is6() {
-		if network, err := ip.Prefix(64); err == nil {
-			return []counter{newCounter("address", network.String(), triesOfAddress)}
-		}
-	}
-	return []counter{newCounter("address", ip.String(), triesOfAddress)}
+	return []counter{newCounter("address", key, triesOfAddress)}
 }
 
 // count counts a try before it is made, so that those made at once count too, and refuses one too many.

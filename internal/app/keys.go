@@ -7,6 +7,7 @@ import (
 
 	"github.com/run402/functions-mcp/auth"
 	"github.com/run402/functions-mcp/config"
+	"github.com/run402/functions-mcp/gateway"
 	"github.com/run402/functions-mcp/gateway/users"
 )
 
@@ -17,11 +18,7 @@ type envCommand struct {
 
 // Run prints the variables of contract section 1.1 for the local project.
 func (c envCommand) Run(p Process) error {
-	local, err := onlyLocal(c.ProjectFlags, p)
-	if err != nil {
-		return err
-	}
-	project, err := localProject(local)
+	project, err := projectOf(c.ProjectFlags, p)
 	if err != nil {
 		return err
 	}
@@ -32,6 +29,15 @@ RUN402_SERVICE_KEY=%s
 RUN402_JWT_SECRET=%s
 `, c.Base, project.ID, project.AnonKey, project.ServiceKey, project.JWTSecret)
 	return err
+}
+
+// projectOf is the local project that a command is about.
+func projectOf(flags config.ProjectFlags, p Process) (gateway.Project, error) {
+	local, err := onlyLocal(flags, p)
+	if err != nil {
+		return gateway.Project{}, err
+	}
+	return localProject(local)
 }
 
 type tokenCommand struct {
@@ -50,11 +56,7 @@ func (c tokenCommand) Run(_ context.Context, p Process) error {
 	if c.ExpiresIn <= 0 {
 		return &usageError{fmt.Errorf("a token must expire in the future: give a duration such as 1h")}
 	}
-	local, err := onlyLocal(c.ProjectFlags, p)
-	if err != nil {
-		return err
-	}
-	project, err := localProject(local)
+	project, err := projectOf(c.ProjectFlags, p)
 	if err != nil {
 		return err
 	}
