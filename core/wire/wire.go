@@ -142,6 +142,8 @@ type Error struct {
 	Details       json.RawMessage `json:"details,omitempty"`
 	NextActions   []NextAction    `json:"next_actions,omitempty"`
 	AllowedRoles  []string        `json:"allowed_roles,omitempty"` // of ROLE_FORBIDDEN, section 6
+	Field         string          `json:"field,omitempty"`         // of INVALID_REQUEST
+	*MailRefusal                  // of mail, section 7.2
 }
 
 // NextAction is advice for a person, never run by a program; section 11.
@@ -152,6 +154,8 @@ type NextAction struct {
 	Auth    string `json:"auth,omitempty"`
 	Why     string `json:"why,omitempty"`
 	Command string `json:"command,omitempty"`
+	// Fields are what the request to edit should hold.
+	Fields map[string]any `json:"fields,omitempty"`
 }
 
 // PostgRESTError is the body of an error on the REST routes, section 2.5. All four keys are always there.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/run402/functions-mcp/auth"
+	"github.com/run402/functions-mcp/gateway/route"
 )
 
 // createUser makes an account without a password, or changes whether one is an admin's.
@@ -20,10 +21,10 @@ func (u *Users) createUser(w http.ResponseWriter, r *http.Request) error {
 	}
 	email, err := NormalizeEmail(in.Email)
 	if err != nil {
-		return invalid("email", err.Error())
+		return route.Invalid("email", err.Error())
 	}
 	if in.SendInvite {
-		return invalid("send_invite", "this gateway sends no invitations: leave send_invite out")
+		return route.Invalid("send_invite", "this gateway sends no invitations: leave send_invite out")
 	}
 	db, err := u.opts.Pool(r.Context())
 	if err != nil {
@@ -49,7 +50,7 @@ func (u *Users) createUser(w http.ResponseWriter, r *http.Request) error {
 	if out.Created {
 		status = http.StatusCreated
 	}
-	return answer(w, status, out)
+	return route.Answer(w, status, out)
 }
 
 // setAdmin makes a user a project_admin, or no longer one. Tokens say so from the next refresh on.
@@ -63,7 +64,7 @@ func (u *Users) setAdmin(admin bool) func(http.ResponseWriter, *http.Request) er
 		}
 		email, err := NormalizeEmail(in.Email)
 		if err != nil {
-			return invalid("email", err.Error())
+			return route.Invalid("email", err.Error())
 		}
 		db, err := u.opts.Pool(r.Context())
 		if err != nil {
@@ -76,7 +77,7 @@ func (u *Users) setAdmin(admin bool) func(http.ResponseWriter, *http.Request) er
 		if tag.RowsAffected() == 0 {
 			return refuse(http.StatusNotFound, "USER_NOT_FOUND", "there is no user with this e-mail address")
 		}
-		return answer(w, http.StatusOK, map[string]any{"status": "ok", "email": email, "role": role(admin)})
+		return route.Answer(w, http.StatusOK, map[string]any{"status": "ok", "email": email, "role": role(admin)})
 	}
 }
 
@@ -93,11 +94,11 @@ func (u *Users) devToken(w http.ResponseWriter, r *http.Request) error {
 	const maxSubject = 256
 	switch {
 	case in.ProjectID != u.opts.ProjectID:
-		return invalid("project_id", "project_id must be this project's")
+		return route.Invalid("project_id", "project_id must be this project's")
 	case in.Role != "" && in.Role != auth.RoleAuthenticated && in.Role != auth.RoleProjectAdmin:
-		return invalid("role", "role must be authenticated or project_admin")
+		return route.Invalid("role", "role must be authenticated or project_admin")
 	case len(in.Subject) > maxSubject || strings.ContainsRune(in.Subject, 0):
-		return invalid("sub", "sub must be a user's id, of at most 256 bytes")
+		return route.Invalid("sub", "sub must be a user's id, of at most 256 bytes")
 	}
 	if in.Role == "" {
 		in.Role = auth.RoleAuthenticated
@@ -109,12 +110,12 @@ func (u *Users) devToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusCreated, map[string]string{
+	return route.Answer(w, http.StatusCreated, map[string]string{
 		"token": token, "authorization": "Bearer " + token, "role": in.Role, "sub": in.Subject,
 	})
 }
 
 // keys answers the keys that verify this project's access tokens, contract section 1.3.
 func (u *Users) keys(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, http.StatusOK, u.opts.Key.public.published())
+	return route.Answer(w, http.StatusOK, u.opts.Key.public.published())
 }

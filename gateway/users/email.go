@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/run402/functions-mcp/gateway/route"
 )
 
 // ErrEmail says that a text is no e-mail address.
@@ -47,9 +49,9 @@ const (
 func checkPassword(password string) error {
 	switch {
 	case utf8.RuneCountInString(password) < minPassword:
-		return invalid("password", "a password has at least 8 characters")
+		return route.Invalid("password", "a password has at least 8 characters")
 	case len(password) > maxPassword:
-		return invalid("password", "a password has at most 1024 bytes")
+		return route.Invalid("password", "a password has at most 1024 bytes")
 	}
 	return nil
 }

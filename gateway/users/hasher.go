@@ -7,6 +7,7 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"github.com/run402/functions-mcp/core/wire"
+	"github.com/run402/functions-mcp/gateway/route"
 )
 
 // hashing are OWASP's parameters for argon2id, chosen for little memory: 19 MiB and some 20 ms a hash.
@@ -56,7 +57,7 @@ func (h *hasher) run(ctx context.Context, work func() error) error {
 	case h.waiting <- struct{}{}:
 		defer func() { <-h.waiting }()
 	default:
-		return &failure{http.StatusServiceUnavailable, wire.Error{
+		return &route.Failure{Status: http.StatusServiceUnavailable, Envelope: wire.Error{
 			Code: "SERVER_BUSY", Category: "rate_limit", Retryable: true, SafeToRetry: true, RetryAfter: 1,
 			Message: "too many people sign in at once: try again in a moment",
 		}}

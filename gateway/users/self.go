@@ -7,6 +7,7 @@ import (
 	"regexp"
 
 	"github.com/run402/functions-mcp/auth"
+	"github.com/run402/functions-mcp/gateway/route"
 )
 
 // self returns who a request is made for, and their account if they signed up. A token of a session that has ended is
@@ -59,11 +60,11 @@ func (u *Users) user(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if a.id == "" {
-		return answer(w, http.StatusOK, profile{
+		return route.Answer(w, http.StatusOK, profile{
 			ID: caller.ID, Email: caller.Email, Identities: []string{}, IsAdmin: caller.Role == auth.RoleProjectAdmin,
 		})
 	}
-	return answer(w, http.StatusOK, a.profile())
+	return route.Answer(w, http.StatusOK, a.profile())
 }
 
 // changePassword sets the caller's password. They must know the present one, unless the service key vouches for them.
@@ -93,7 +94,7 @@ func (u *Users) changePassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !vouched(ctx) {
 		if in.Current == "" || len(in.Current) > maxPassword {
-			return invalid("current_password", "current_password must be the present password")
+			return route.Invalid("current_password", "current_password must be the present password")
 		}
 		if _, err := u.signIn(ctx, db, a.email, in.Current, byAddress(r)); err != nil {
 			return err
@@ -119,7 +120,7 @@ func (u *Users) changePassword(w http.ResponseWriter, r *http.Request) error {
 	if !changed {
 		return refuse(http.StatusConflict, "CONFLICT", "the password was just changed elsewhere: sign in again")
 	}
-	return answer(w, http.StatusOK, map[string]string{"status": "ok"})
+	return route.Answer(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 // logout ends the session that the token was made in, with all its refresh tokens. The access token itself stays good

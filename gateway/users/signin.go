@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/run402/functions-mcp/core/wire"
+	"github.com/run402/functions-mcp/gateway/route"
 )
 
 type credentials struct {
@@ -22,7 +23,7 @@ func readCredentials(w http.ResponseWriter, r *http.Request) (in credentials, er
 		return in, err
 	}
 	if in.Email, err = NormalizeEmail(in.Email); err != nil {
-		return in, invalid("email", err.Error())
+		return in, route.Invalid("email", err.Error())
 	}
 	return in, nil
 }
@@ -58,7 +59,7 @@ func (u *Users) signup(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusCreated, map[string]string{
+	return route.Answer(w, http.StatusCreated, map[string]string{
 		"id": a.id, "email": a.email, "created_at": timestamp(a.createdAt),
 	})
 }
@@ -73,7 +74,7 @@ func (u *Users) token(w http.ResponseWriter, r *http.Request) error {
 	case "authorization_code", "magic_link", "email_code":
 		return u.notHere(w, r)
 	}
-	return invalid("grant_type", "grant_type must be password or refresh_token")
+	return route.Invalid("grant_type", "grant_type must be password or refresh_token")
 }
 
 func (u *Users) passwordGrant(w http.ResponseWriter, r *http.Request) error {
@@ -82,7 +83,7 @@ func (u *Users) passwordGrant(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if in.Password == "" || len(in.Password) > maxPassword {
-		return invalid("password", "password must be the user's password")
+		return route.Invalid("password", "password must be the user's password")
 	}
 	ctx := r.Context()
 	db, err := u.opts.Pool(ctx)
@@ -128,7 +129,7 @@ func (u *Users) refreshGrant(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if in.RefreshToken == "" {
-		return invalid("refresh_token", "refresh_token must be the one that the last sign-in or refresh answered")
+		return route.Invalid("refresh_token", "refresh_token must be the one that the last sign-in or refresh answered")
 	}
 	db, err := u.opts.Pool(r.Context())
 	if err != nil {
@@ -146,12 +147,12 @@ func (u *Users) answerSession(w http.ResponseWriter, b begun) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, s)
+	return route.Answer(w, http.StatusOK, s)
 }
 
 // providers says which ways to sign in there are.
 func (u *Users) providers(w http.ResponseWriter, _ *http.Request) error {
-	return answer(w, http.StatusOK, map[string]any{
+	return route.Answer(w, http.StatusOK, map[string]any{
 		"password": map[string]bool{"enabled": true}, "magic_link": map[string]bool{"enabled": false},
 		"providers": []string{},
 	})
@@ -159,7 +160,7 @@ func (u *Users) providers(w http.ResponseWriter, _ *http.Request) error {
 
 // notHere answers what hosted Run402 has and this gateway has not.
 func (u *Users) notHere(http.ResponseWriter, *http.Request) error {
-	return &failure{http.StatusNotImplemented, wire.Error{
+	return &route.Failure{Status: http.StatusNotImplemented, Envelope: wire.Error{
 		Code: "NOT_IMPLEMENTED", Category: "local",
 		Message: "this gateway signs users in by password only: use /auth/v1/signup and /auth/v1/token",
 	}}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/run402/functions-mcp/auth"
 	"github.com/run402/functions-mcp/core/wire"
+	"github.com/run402/functions-mcp/gateway/route"
 )
 
 // Tries at passwords are counted in PostgreSQL, so that copies of the program count together; whoever guesses has this
@@ -72,7 +73,7 @@ func count(ctx context.Context, db database, counters []counter) error {
 		return err
 	}
 	if wait > 0 {
-		return &failure{http.StatusTooManyRequests, wire.Error{
+		return &route.Failure{Status: http.StatusTooManyRequests, Envelope: wire.Error{
 			Code: "RATE_LIMITED", Category: "rate_limit", Retryable: true, SafeToRetry: true,
 			Message: "too many tries: wait a while, then try again", RetryAfter: int(math.Ceil(wait)),
 		}}

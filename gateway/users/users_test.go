@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/run402/functions-mcp/gateway/postgres/pgtest"
+	"github.com/run402/functions-mcp/gateway/route"
 )
 
 const project = "prj_0123456789abcdef"
@@ -182,8 +183,8 @@ func TestHasherBoundsItself(t *testing.T) {
 		h.waiting <- struct{}{}
 	}
 	_, err := h.verify(t.Context(), "x", "")
-	var busy *failure
-	if !errors.As(err, &busy) || busy.status != http.StatusServiceUnavailable || busy.envelope.RetryAfter == 0 {
+	var busy *route.Failure
+	if !errors.As(err, &busy) || busy.Status != http.StatusServiceUnavailable || busy.Envelope.RetryAfter == 0 {
 		t.Errorf("with a full queue: %v", err)
 	}
 	<-h.waiting
