@@ -54,7 +54,9 @@ func New(opts Options) *Gateway {
 		mux:    http.NewServeMux(),
 		db:     &lazyDatabase{open: func(ctx context.Context) (*database, error) { return openDatabase(ctx, opts) }},
 		verify: opts.Project.Verify(),
-		rest:   rest.New(rest.Options{Schema: projectSchema, SearchPath: []string{"public", "auth"}, Log: opts.Log}),
+		rest: rest.New(rest.Options{
+			Schemas: []string{projectSchema}, AnyProfile: true, SearchPath: []string{"public", "auth"}, Log: opts.Log,
+		}),
 	}
 	g.audit = newAuditTrail(g.db, opts.Log)
 	g.mux.HandleFunc("GET "+wire.Health, g.health)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,22 +21,6 @@ type batch struct {
 	read func(i int, rows *pgconn.ResultReader) error
 }
 
-// Every batch begins with two statements of ours. The first undoes what an earlier request may have left in the
-// session: any function that a view, a policy or a trigger calls can set a parameter for good. The second holds the
-// session's settings, for this transaction alone. A transaction that is read-only from its first query on stays so:
-// PostgreSQL refuses both "set transaction read write" and set_config in it, so nothing that a GET calls can write.
-const (
-	resetSettings = `reset all`
-	setSettings   = `select pg_advisory_unlock_all(), set_config('role', 'none', true),` +
-		` set_config('search_path', $1, true),` +
-		` set_config('request.jwt.claims', $2::text, true),` +
-		` set_config('request.jwt.claim.sub', coalesce($2::text::jsonb ->> 'sub', ''), true),` +
-		` set_config('request.method', $3, true),` +
-		` set_config('request.path', $4, true), set_config('statement_timeout', $5, true),` +
-		` set_config('lock_timeout', $6, true), set_config('idle_in_transaction_session_timeout', '10s', true),` +
-		` set_config('transaction_read_only', $7, true)`
-)
-
 // resetSession is DISCARD ALL but for our own prepared statements, which it keeps (preparing them anew costs the next
 // requests about 0.1 ms). It runs after the answer to a write or a call, whose code may have left more than parameters.
 // The last statement counts what SQL prepared: such a statement could stand in for one of ours.
@@ -53,12 +36,18 @@ func (h *Handler) run(r *http.Request, s Session, b batch) error {
 		return err
 	}
 	cache := cacheOf(conn.Conn().PgConn())
-	all := make([]statement, 0, 2+len(b.statements))
-	all = append(all, statement{sql: resetSettings}, h.settings(r, s, b.readOnly))
+	all := h.preamble(r, s, b.readOnly)
+	ours := len(all)
 	all = append(all, b.statements...)
-	stale, err := attempt(ctx, cancel, cache, all, b.read)
+	read := func(i int, rows *pgconn.ResultReader) error {
+		if i < ours || b.read == nil {
+			return nil
+		}
+		return b.read(i-ours, rows)
+	}
+	stale, err := attempt(ctx, cancel, cache, all, read)
 	if stale {
-		_, err = attempt(ctx, cancel, cache, all, b.read)
+		_, err = attempt(ctx, cancel, cache, all, read)
 	}
 	if b.reset {
 		go clean(context.WithoutCancel(ctx), conn)
@@ -77,29 +66,6 @@ func (h *Handler) context(r *http.Request, s Session) (context.Context, context.
 		return context.WithTimeout(r.Context(), s.StatementTimeout+2*time.Second)
 	}
 	return context.WithCancel(r.Context())
-}
-
-func (h *Handler) settings(r *http.Request, s Session, readOnly bool) statement {
-	access := "off"
-	if readOnly {
-		access = "on"
-	}
-	claims := s.Claims
-	if claims == "" {
-		claims = "{}"
-	}
-	return statement{setSettings, [][]byte{
-		h.searchPath, []byte(claims), []byte(r.Method), []byte(r.URL.Path),
-		millis(s.StatementTimeout), millis(s.LockTimeout), []byte(access),
-	}}
-}
-
-// millis writes a duration as PostgreSQL takes timeouts; 0 means none.
-func millis(d time.Duration) []byte {
-	if d > 0 && d < time.Millisecond {
-		d = time.Millisecond
-	}
-	return strconv.AppendInt(nil, d.Milliseconds(), 10)
 }
 
 // clean resets the connection and gives it back, or closes it when it cannot be made clean.
@@ -151,11 +117,9 @@ func attempt(ctx context.Context, cancel func(), c *cache, all []statement,
 		if err != nil {
 			return fresh[i] == nil && c.forget(all[i].sql, err), err
 		}
-		if i >= 2 && read != nil {
-			if err := read(i-2, rows); err != nil {
-				cancel() // else Close would read the rest of the rows
-				return false, err
-			}
+		if err := read(i, rows); err != nil {
+			cancel() // else Close would read the rest of the rows
+			return false, err
 		}
 		if _, err := rows.Close(); err != nil {
 			return false, err

@@ -39,7 +39,7 @@ func (h *Handler) parse(w http.ResponseWriter, r *http.Request, name string, cal
 	if err != nil {
 		return nil, err
 	}
-	return &request{http: r, w: w, on: table{h.opts.Schema, name}, query: q, prefer: p, media: m, as: s}, nil
+	return &request{http: r, w: w, on: table{s.schema, name}, query: q, prefer: p, media: m, as: s}, nil
 }
 
 // get answers GET and HEAD of a table or view.

@@ -107,7 +107,7 @@ func (h *Handler) root(w http.ResponseWriter, r *http.Request, s Session) error 
 	m.contentType = typeAPI + "; charset=utf-8"
 	var c apiCatalog
 	req := &request{http: r, w: w, media: m, as: s, prefer: &prefer{}}
-	if err := h.catalogJSON(req, &c, apiQuery, h.opts.Schema); err != nil {
+	if err := h.catalogJSON(req, &c, apiQuery, s.schema); err != nil {
 		return err
 	}
 	commonHeaders(w, req.prefer)

@@ -3,7 +3,8 @@
 //
 // It is written by hand because no Go library serves this dialect. A request passes through parse.go and filter.go (a
 // small syntax tree), sql.go and mutation.go (a statement with every name quoted and every value a parameter) and
-// exec.go (one pipelined batch, hence one transaction, on a connection that logged in as the caller's role). No schema
+// exec.go (one pipelined batch, hence one transaction, on a connection that logged in as the caller's role or becomes
+// it). No schema
 // is cached: PostgreSQL resolves names, so the next request sees a change of the schema. Only when it fails to, hint.go
 // asks the catalog what this role could have meant.
 package rest
@@ -12,6 +13,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,34 +22,43 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Options are what the operator chose; the zero value of each but Schema is usable.
+// Options are what the operator chose; the zero value of each but Schemas is usable.
 type Options struct {
-	Schema     string       // the schema whose tables and functions are served
+	Schemas    []string     // whose tables and functions are served; the first unless a request's profile names another
+	AnyProfile bool         // a profile that names no schema means the first, as clients say "public" wherever they are
 	SearchPath []string     // schemas that functions and casts may use besides it, such as "public" and "auth"
+	MaxRows    int64        // rows that an answer to a read may have; 0 means any number
+	Aggregates bool         // whether a select may ask for count(), sum(), avg(), max() and min()
 	MaxBody    int64        // bytes of a request body; 0 means 8 MiB
 	MaxAnswer  int64        // bytes of an answer that has to be buffered; 0 means 64 MiB
 	Log        *slog.Logger // failures that are ours; never rows, claims or tokens. nil discards
 }
 
-// Session is who a request runs as. Pool logs in as Role itself: this package never changes the role. Its connections
+// Session is who a request runs as. Pool logs in as Role itself, or as a login that may become Become. Its connections
 // should have pgconn's CancelRequestContextWatcherHandler, so that a cancelled request costs no connection.
 type Session struct {
 	Pool             *pgxpool.Pool
 	Role             string        // for the status of a refusal (see AnonRole) and the texts of errors
+	Become           string        // the role to set for the request; "" is the login's own
+	Settings         string        // a JSON object of parameters that are that role's own; "" is none
+	PreRequest       string        // a function, perhaps with its schema, to call before the request's own statement
 	Claims           string        // the JSON object behind request.jwt.claims
+	Credentials      bool          // whether functions may see the headers that hold some, in request.headers
 	StatementTimeout time.Duration // 0 means none
 	LockTimeout      time.Duration // 0 means none
+
+	schema string // the one that the request is about
 }
 
-// Handler serves one schema. It holds no state of a request and may be shared.
+// Handler serves some schemas. It holds no state of a request and may be shared.
 type Handler struct {
-	opts       Options
-	searchPath []byte
-	nonce      string    // see guard
-	buffers    sync.Pool // of *[]byte, for answers
+	opts        Options
+	searchPaths map[string][]byte // by schema
+	nonce       string            // see guard
+	buffers     sync.Pool         // of *[]byte, for answers
 }
 
-// New returns a Handler for opts.Schema.
+// New returns a Handler for opts.Schemas.
 func New(opts Options) *Handler {
 	if opts.MaxBody == 0 {
 		opts.MaxBody = 8 << 20
@@ -58,10 +69,14 @@ func New(opts Options) *Handler {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	// Temporary tables come last: they must not stand in for the project's.
-	var b builder
-	b.idents(append(append([]string{opts.Schema}, opts.SearchPath...), "pg_temp"))
-	return &Handler{opts: opts, searchPath: b.sql, nonce: rand.Text()}
+	h := &Handler{opts: opts, searchPaths: map[string][]byte{}, nonce: rand.Text()}
+	for _, schema := range opts.Schemas {
+		// Temporary tables come last: they must not stand in for the project's.
+		var b builder
+		b.idents(slices.Concat([]string{schema}, opts.SearchPath, []string{"pg_temp"}))
+		h.searchPaths[schema] = b.sql
+	}
+	return h
 }
 
 // Serve answers one request. The tail is the unescaped path below the mount point: "" for the OpenAPI document, "items"
@@ -81,6 +96,9 @@ func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, tail string, s S
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, tail string, s Session) error {
 	if !utf8.ValidString(tail) || strings.IndexByte(tail, 0) >= 0 {
 		return invalidPath()
+	}
+	if err := h.chooseSchema(w, r, &s); err != nil {
+		return err
 	}
 	if tail == "" || tail == "/" {
 		return h.root(w, r, s)
@@ -115,6 +133,27 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, tail string, s S
 		return h.explain(req, err)
 	}
 	return err
+}
+
+// chooseSchema takes the schema that the request's profile names, and says in the answer which it is where there is a choice.
+func (h *Handler) chooseSchema(w http.ResponseWriter, r *http.Request, s *Session) error {
+	header := "Content-Profile"
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		header = "Accept-Profile"
+	}
+	s.schema = h.opts.Schemas[0]
+	profile := r.Header.Get(header)
+	switch {
+	case slices.Contains(h.opts.Schemas, profile):
+		s.schema = profile
+	case profile != "" && !h.opts.AnyProfile:
+		return &Error{Status: http.StatusNotAcceptable, Code: "PGRST106", Message: "Invalid schema: " + clip(profile),
+			Hint: "Only the following schemas are exposed: " + strings.Join(h.opts.Schemas, ", ")}
+	}
+	if len(h.opts.Schemas) > 1 || profile == s.schema {
+		w.Header().Set("Content-Profile", s.schema)
+	}
+	return nil
 }
 
 func invalidPath() *Error {

@@ -43,7 +43,7 @@ func runTests(m *testing.M) int {
 		return fail(err)
 	}
 	defer server.Close(ctx)
-	shared = world{handler: New(Options{Schema: "p1", SearchPath: []string{"public", "auth"}}), pools: map[string]*pgxpool.Pool{}}
+	shared = world{handler: New(Options{Schemas: []string{"p1"}, SearchPath: []string{"public", "auth"}}), pools: map[string]*pgxpool.Pool{}}
 	for _, login := range append(logins, postgres.Superuser) {
 		cfg, err := pgxpool.ParseConfig("pool_max_conns=4")
 		if err != nil {
@@ -164,7 +164,12 @@ func (x exchange) serve(t testing.TB) *httptest.ResponseRecorder {
 
 func (x exchange) check(t *testing.T) {
 	t.Helper()
-	w := x.serve(t)
+	x.judge(t, x.serve(t))
+}
+
+// judge holds an answer to what it has to be.
+func (x exchange) judge(t *testing.T, w *httptest.ResponseRecorder) {
+	t.Helper()
 	body := w.Body.String()
 	if w.Code != x.status {
 		t.Fatalf("%s %s: status %d, want %d: %s", x.method, x.path, w.Code, x.status, body)

@@ -218,7 +218,7 @@ func TestAnErrorWithinALongAnswerCutsIt(t *testing.T) {
 
 func TestBufferedAnswersHaveALimit(t *testing.T) {
 	fresh(t)
-	h := New(Options{Schema: "p1", MaxAnswer: 100})
+	h := New(Options{Schemas: []string{"p1"}, MaxAnswer: 100})
 	x := exchange{method: "POST", path: "pairs", body: `[{"a":5,"b":1},{"a":5,"b":2},{"a":5,"b":3},{"a":5,"b":4}]`}
 	w := httptest.NewRecorder()
 	h.Serve(w, x.request(t), "pairs", as("ana"))
