@@ -3,23 +3,23 @@ package rest
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// body is a JSON request body, checked but never decoded: PostgreSQL takes it as it is, as one parameter.
+// body is the JSON of a write or a call, checked but never decoded: PostgreSQL takes it as it is, as one parameter.
 type body struct {
 	json  []byte
-	array bool     // an array of objects; else one object
-	count int      // how many objects
-	keys  []string // of the objects, unescaped, in the order of the first
-	same  bool     // every object has the same keys
+	array bool       // an array of objects; else one object
+	count int        // how many objects
+	keys  []string   // of all objects, unescaped, in the order in which they first appear
+	first int        // how many of them the first object has
+	same  bool       // every object has the same keys
+	form  url.Values // what json was made of, when that was a form
 }
 
 const (
@@ -31,31 +31,8 @@ func bodyError(format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: "PGRST102", Message: fmt.Sprintf(format, args...)}
 }
 
-// readBody reads at most limit bytes of JSON.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	if ct := r.Header.Get("Content-Type"); ct != "" {
-		kind, _, err := mime.ParseMediaType(ct)
-		if err != nil || kind != typeJSON && kind != typeObject+"+json" && kind != typeArray+"+json" {
-			return nil, bodyError("Content-Type not acceptable: %s", clip(ct))
-		}
-	}
-	if r.Body == nil {
-		return nil, nil
-	}
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var tooBig *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooBig):
-		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "PGRST102",
-			Message: fmt.Sprintf("the request body is larger than %d bytes", limit),
-			Hint:    "Send the rows in several requests."}
-	case err != nil:
-		return nil, bodyError("the request body could not be read")
-	}
-	return b, nil
-}
-
-// parseBody checks that the bytes are one object or an array of objects, and notes their keys.
+// parseBody checks that the bytes are JSON, and notes the keys of the object or of the array of objects that they are.
+// As with PostgREST, any other value stands for no object at all.
 func parseBody(b []byte) (*body, error) {
 	if !json.Valid(b) || !utf8.Valid(b) {
 		return nil, bodyError("Empty or invalid json")
@@ -69,7 +46,7 @@ func parseBody(b []byte) (*body, error) {
 	case '[':
 		out.array = true
 	default:
-		return nil, bodyError("the body has to be a JSON object or an array of objects")
+		return &body{json: []byte("[]"), array: true, same: true}, nil
 	}
 	for s.at++; ; s.at++ { // from "[" or "," to the next element
 		s.blanks()
@@ -78,7 +55,7 @@ func parseBody(b []byte) (*body, error) {
 			return out, nil
 		case '{':
 		default:
-			return nil, bodyError("All object keys must match: element %d of the array is not an object", out.count)
+			return nil, keysDiffer()
 		}
 		if err := out.object(s); err != nil {
 			return nil, err
@@ -89,7 +66,10 @@ func parseBody(b []byte) (*body, error) {
 	}
 }
 
-// object reads one object at the scan and compares its keys with those of the objects before.
+func keysDiffer() *Error { return bodyError("All object keys must match") }
+
+// object reads one object at the scan and compares its keys with those of the objects before. Of a key that comes
+// twice PostgreSQL takes the last value.
 func (b *body) object(s *scan) error {
 	var keys []string
 	for s.at++; ; s.at++ { // from "{" or "," to the next key
@@ -110,23 +90,36 @@ func (b *body) object(s *scan) error {
 			if err != nil {
 				return err
 			}
-			if slices.Contains(keys, name) {
-				return bodyError("the key %q comes twice in one object", clip(name))
-			}
 			if n == maxKeys {
 				return bodyError("an object of the body has more than %d keys", maxKeys)
 			}
-			keys = append(keys[:n:n], name)
+			if !slices.Contains(keys, name) {
+				keys = append(keys[:n:n], name)
+			}
 		}
 		if s.blanks(); s.text[s.at] == '}' {
 			break
 		}
 	}
 	s.at++
-	if b.count == 0 {
-		b.keys = keys
-	} else if !sameSet(b.keys, keys) {
+	return b.add(keys)
+}
+
+// add counts an object with these keys.
+func (b *body) add(keys []string) error {
+	switch {
+	case b.count == 0:
+		b.keys, b.first = keys, len(keys)
+	case !sameSet(b.keys[:b.first], keys):
 		b.same = false
+		for _, key := range keys {
+			if !slices.Contains(b.keys, key) {
+				b.keys = append(slices.Clip(b.keys), key)
+			}
+		}
+		if len(b.keys) > maxKeys {
+			return bodyError("the objects of the body have more than %d keys", maxKeys)
+		}
 	}
 	b.count++
 	return nil
@@ -153,7 +146,7 @@ func unquoteKey(raw []byte) (string, error) {
 			return "", bodyError("Empty or invalid json")
 		}
 	}
-	if name == "" || strings.IndexByte(name, 0) >= 0 {
+	if strings.IndexByte(name, 0) >= 0 {
 		return "", bodyError("a key of the body is no column name: %q", clip(name))
 	}
 	return name, nil

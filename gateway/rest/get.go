@@ -31,7 +31,7 @@ func (h *Handler) parse(w http.ResponseWriter, r *http.Request, name string, cal
 			return nil, err
 		}
 	}
-	p, err := parsePrefer(r.Header.Values("Prefer"))
+	p, err := parsePrefer(r.Header.Values("Prefer"), h.opts.ReturnMinimal)
 	if err != nil {
 		return nil, err
 	}

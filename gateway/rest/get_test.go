@@ -151,7 +151,7 @@ func TestOrderAndRange(t *testing.T) {
 		page("count of all", "order=id", count, 200, `[{"id":1},{"id":2},{"id":3}]`, "Content-Range: 0-2/3"),
 		page("count of none", "id=eq.9", count, 200, `[]`, "Content-Range: */0"),
 		page("count counts what policies show", "owner=eq.ben", count, 200, `[]`, "Content-Range: */0"),
-		page("estimated is exact", "limit=1&order=id", "Prefer: count=estimated", 206, `[{"id":1}]`, "Content-Range: 0-0/3 | Preference-Applied: count=exact"),
+		page("estimated is exact", "limit=1&order=id", "Prefer: count=estimated", 206, `[{"id":1}]`, "Content-Range: 0-0/3 | Preference-Applied: count=estimated"),
 		page("range", "order=id", "Range: 1-1", 200, `[{"id":2}]`, "Content-Range: 1-1/*"),
 		page("open range", "order=id", "Range: 1-", 200, `[{"id":2},{"id":3}]`, "Content-Range: 1-2/*"),
 		page("backward range", "order=id", "Range: 3-1", 416, `…PGRST103`, ""),

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// catalog is what the role of a request may see of a target and its neighbours. It is asked for on the error path only.
-type catalog struct {
+// visible is what the role of a request may see of a target and its neighbours. It is asked for on the error path only.
+type visible struct {
 	Exists  bool     `json:"exists"`
 	Tables  []string `json:"tables"`  // in the schema, that the role may use; only when the target does not exist
 	Columns []string `json:"columns"` // of the target, that the role may read or write
@@ -53,7 +53,7 @@ func (h *Handler) explain(req *request, err error) error {
 	if pg.InternalQuery != "" || functionContext.MatchString(pg.Where) { // not of our statement
 		return err
 	}
-	var c catalog
+	var c visible
 	if lookup := h.catalogJSON(req, &c, catalogQuery, req.on.schema, req.on.name); lookup != nil {
 		return &Error{Status: HTTPStatus(pg.Code, req.as.Role), Code: pg.Code, Message: pg.Message}
 	}

@@ -28,14 +28,14 @@ func (c *invocation) readArgs(limit int64, read bool) error {
 		}
 		return nil
 	}
-	raw, err := readBody(c.w, c.http, limit)
+	p, err := readPayload(c.w, c.http, limit)
 	if err != nil {
 		return err
 	}
-	if len(raw) == 0 {
-		raw = []byte("{}")
+	if len(p.raw) == 0 {
+		p.raw = []byte("{}")
 	}
-	if c.body, err = parseBody(raw); err != nil {
+	if c.body, err = p.rows(); err != nil {
 		return err
 	}
 	if c.body.array {

@@ -19,7 +19,7 @@ func (m *mutation) statement() (st statement, withRows bool) {
 	withRows = m.prefer.ret == "representation"
 	guards := m.guards()
 	switch {
-	case m.http.Method == http.MethodPatch && len(m.cols) == 0: // "{}" changes nothing, but its target has to exist
+	case m.http.Method == http.MethodPatch && (len(m.cols) == 0 || m.body.count == 0): // "{}" changes nothing, but its target has to exist
 		b.add("select row_to_json(q) from (select null::")
 		b.table(m.on)
 		b.add(") q where false")
@@ -40,7 +40,7 @@ func (m *mutation) statement() (st statement, withRows bool) {
 	case m.located():
 		m.dml(b)
 		b.add(" returning ")
-		b.idents(m.key)
+		b.idents(m.table.Key)
 	case m.counted():
 		b.add("with w as (")
 		m.dml(b)
@@ -54,7 +54,7 @@ func (m *mutation) statement() (st statement, withRows bool) {
 
 // located says that the answer is the place of the inserted row.
 func (m *mutation) located() bool {
-	return m.prefer.ret == "headers-only" && m.http.Method == http.MethodPost && len(m.key) > 0 && len(m.guards()) == 0
+	return m.prefer.ret == "headers-only" && m.http.Method == http.MethodPost && len(m.table.Key) > 0 && len(m.guards()) == 0
 }
 
 // counted says that rows are counted within the statement although none is answered.
@@ -87,7 +87,12 @@ func (m *mutation) insert(b *builder) {
 		b.add(" (")
 		b.idents(m.cols)
 		b.add(") select ")
-		b.idents(m.cols)
+		for i, col := range m.cols {
+			if i > 0 {
+				b.add(", ")
+			}
+			b.column(table{name: bodyName}, col)
+		}
 		b.add(" from ")
 		m.record(b)
 	}
@@ -99,26 +104,90 @@ func (m *mutation) insert(b *builder) {
 
 // record writes the body as rows of the target's type. PostgreSQL reads the JSON and converts each value.
 func (m *mutation) record(b *builder) {
-	if m.body.array {
-		b.add("json_populate_recordset(null::")
-	} else {
-		b.add("json_populate_record(null::")
+	switch {
+	case m.perRow || !containsAll(m.cols, m.body.keys):
+		m.picked(b)
+	case m.body.array:
+		b.add("json_populate_recordset(")
+		b.blank(m.on)
+		b.add(", ")
+		b.param(m.body.json)
+		b.add(")")
+	default:
+		b.add("json_populate_record(")
+		b.blank(m.on)
+		b.add(", ")
+		b.param(m.body.json)
+		b.add(")")
 	}
-	b.table(m.on)
-	b.add(", ")
-	b.param(m.body.json)
-	b.add(") as ", bodyName)
+	b.add(" as ", bodyName)
+}
+
+// blank writes a row of the table's type whose columns are all null. It is no null itself, so PostgreSQL takes the
+// columns that the JSON lacks from it as they are, and does not ask of those that are not written whether their types,
+// which may be domains, allow a null.
+func (b *builder) blank(t table) {
+	b.add("row((null::")
+	b.table(t)
+	b.add(").*)::")
+	b.table(t)
+}
+
+// picked writes the rows from objects that have more keys than are written, which must not even be looked at, or lack
+// some that get their defaults.
+func (m *mutation) picked(b *builder) {
+	b.add("json_array_elements(")
+	if m.body.array {
+		b.param(m.body.json)
+	} else {
+		b.param(slices.Concat([]byte("["), m.body.json, []byte("]")))
+	}
+	b.add(") as pgrst_object(v), lateral json_populate_record(")
+	b.blank(m.on)
+	b.add(", json_build_object(")
+	for i, col := range m.cols {
+		if i > 0 {
+			b.add(", ")
+		}
+		b.text(col)
+		b.add("::text, ")
+		value := m.defaultOf(col)
+		if value != "" {
+			b.add("case when pgrst_object.v -> ")
+			b.text(col)
+			b.add(" is null then to_json(", value, ") else ")
+		}
+		b.add("pgrst_object.v -> ")
+		b.text(col)
+		if value != "" {
+			b.add(" end")
+		}
+	}
+	b.add("))")
+}
+
+// defaultOf returns the SQL that an object without the column gets, or "" when that is null. A column that is always
+// generated cannot be written, whatever the objects say.
+func (m *mutation) defaultOf(column string) string {
+	if !m.perRow {
+		return ""
+	}
+	if c := m.table.Column(column); c != nil {
+		return c.Default
+	}
+	return ""
 }
 
 func (m *mutation) conflict(b *builder) {
-	if m.prefer.resolution == "" {
+	resolution := m.resolution()
+	if resolution == "" {
 		return
 	}
-	target := m.query.onConflict
+	target := m.target()
 	b.add(" on conflict (")
 	b.idents(target)
 	b.add(") do ")
-	if m.prefer.resolution == "ignore-duplicates" || len(m.cols) == 0 {
+	if resolution == "ignore-duplicates" || len(m.cols) == 0 {
 		b.add("nothing")
 		return
 	}
@@ -135,6 +204,7 @@ func (m *mutation) conflict(b *builder) {
 		b.add(" = excluded.")
 		b.ident(col)
 	}
+	b.add(" where ", countUpdate)
 }
 
 func (m *mutation) update(b *builder) {

@@ -3,6 +3,7 @@ package rest
 import (
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,18 +15,23 @@ type prefer struct {
 	resolution  string // merge-duplicates or ignore-duplicates
 	missing     string // default or null
 	handling    string // strict or lenient
+	tx          string // commit or rollback
+	timezone    string // for the transaction, as PostgreSQL takes it
 	maxAffected *int64 // how many rows a write may touch; only with handling=strict
 
 	applied []string // for Preference-Applied
 }
 
-// parsePrefer reads the Prefer headers. Without any, writes answer their rows (section 2.1). A preference that is not
-// known, or whose value is not, is an error only under handling=strict.
-func parsePrefer(headers []string) (*prefer, error) {
+// parsePrefer reads the Prefer headers. Without any, writes answer their rows (section 2.1) unless minimal says that
+// they answer none, as with PostgREST. A preference that is not known, or whose value is not, is an error only under
+// handling=strict.
+func parsePrefer(headers []string, minimal bool) (*prefer, error) {
 	p := &prefer{}
 	if len(headers) == 0 {
-		p.ret = "representation"
-		p.applied = append(p.applied, "return=representation")
+		if !minimal {
+			p.ret = "representation"
+			p.applied = append(p.applied, "return=representation")
+		}
 		return p, nil
 	}
 	var invalid []string
@@ -46,7 +52,7 @@ func parsePrefer(headers []string) (*prefer, error) {
 	return p, nil
 }
 
-// set takes one preference and reports whether it is one that is kept.
+// set takes one preference and reports whether it is one that is known.
 func (p *prefer) set(text string) bool {
 	key, value, _ := strings.Cut(text, "=")
 	key, value = strings.TrimSpace(key), strings.Trim(strings.TrimSpace(value), `"`)
@@ -62,13 +68,11 @@ func (p *prefer) set(text string) bool {
 	case "handling":
 		return choose(&p.handling, value, "strict", "lenient")
 	case "tx":
-		return value == "commit" // what happens anyway; a rollback is not on offer
+		return choose(&p.tx, value, "commit", "rollback")
+	case "timezone":
+		return choose(&p.timezone, value, value)
 	case "max-affected":
-		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || n < 0 {
-			return false
-		}
-		if p.maxAffected == nil {
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil && p.maxAffected == nil {
 			p.maxAffected = &n
 		}
 		return true
@@ -77,19 +81,16 @@ func (p *prefer) set(text string) bool {
 }
 
 func choose(field *string, value string, known ...string) bool {
-	for _, k := range known {
-		if k == value {
-			if *field == "" {
-				*field = value
-			}
-			return true
-		}
+	if !slices.Contains(known, value) {
+		return false
 	}
-	return false
+	if *field == "" {
+		*field = value
+	}
+	return true
 }
 
-// list names the preferences that will be kept, in the order PostgREST uses. A planned or estimated count is answered
-// by the exact one.
+// list names the preferences that will be kept, in the order PostgREST uses.
 func (p *prefer) list() []string {
 	var out []string
 	add := func(key, value string) {
@@ -100,10 +101,9 @@ func (p *prefer) list() []string {
 	add("resolution", p.resolution)
 	add("missing", p.missing)
 	add("return", p.ret)
-	if p.count != "" {
-		add("count", "exact")
-	}
+	add("count", p.count)
 	add("handling", p.handling)
+	add("timezone", p.timezone)
 	if p.maxAffected != nil {
 		add("max-affected", strconv.FormatInt(*p.maxAffected, 10))
 	}

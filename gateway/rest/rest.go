@@ -20,18 +20,24 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/run402/functions-mcp/gateway/rest/catalog"
 )
 
 // Options are what the operator chose; the zero value of each but Schemas is usable.
 type Options struct {
-	Schemas    []string     // whose tables and functions are served; the first unless a request's profile names another
-	AnyProfile bool         // a profile that names no schema means the first, as clients say "public" wherever they are
-	SearchPath []string     // schemas that functions and casts may use besides it, such as "public" and "auth"
-	MaxRows    int64        // rows that an answer to a read may have; 0 means any number
-	Aggregates bool         // whether a select may ask for count(), sum(), avg(), max() and min()
-	MaxBody    int64        // bytes of a request body; 0 means 8 MiB
-	MaxAnswer  int64        // bytes of an answer that has to be buffered; 0 means 64 MiB
-	Log        *slog.Logger // failures that are ours; never rows, claims or tokens. nil discards
+	Schemas    []string // whose tables and functions are served; the first unless a request's profile names another
+	AnyProfile bool     // a profile that names no schema means the first, as clients say "public" wherever they are
+	SearchPath []string // schemas that functions and casts may use besides it, such as "public" and "auth"
+	MaxRows    int64    // rows that an answer to a read may have; 0 means any number
+	Aggregates bool     // whether a select may ask for count(), sum(), avg(), max() and min()
+	MaxBody    int64    // bytes of a request body; 0 means 8 MiB
+	MaxAnswer  int64    // bytes of an answer that has to be buffered; 0 means 64 MiB
+	// ReturnMinimal makes a write without a Prefer header answer no rows, as PostgREST does; else it answers its rows, as
+	// Run402 does.
+	ReturnMinimal bool
+	Catalog       *catalog.Cache
+	Log           *slog.Logger // failures that are ours; never rows, claims or tokens. nil discards
 }
 
 // Session is who a request runs as. Pool logs in as Role itself, or as a login that may become Become. Its connections

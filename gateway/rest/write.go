@@ -8,60 +8,75 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/run402/functions-mcp/gateway/rest/catalog"
 )
 
 // write answers POST, PATCH, PUT and DELETE of a table or view.
 func (h *Handler) write(req *request) error {
+	method := req.http.Method
 	if req.query.limit != nil || req.query.offset != 0 {
-		if req.http.Method == http.MethodPut {
+		switch method {
+		case http.MethodPut:
 			return &Error{Status: http.StatusBadRequest, Code: "PGRST114",
 				Message: "limit/offset querystring parameters are not allowed for PUT"}
+		case http.MethodPatch, http.MethodDelete: // PostgREST ignores the limit and writes all rows
+			return parseError("limit and offset are not allowed with %s; filter by a key instead", method)
 		}
-		return parseError("limit and offset are not allowed with %s; filter by a key instead", req.http.Method)
 	}
-	var in *body
-	if req.http.Method != http.MethodDelete {
-		raw, err := readBody(req.w, req.http, h.opts.MaxBody)
+	m := &mutation{request: req, nonce: h.nonce}
+	if method != http.MethodDelete {
+		p, err := readPayload(req.w, req.http, h.opts.MaxBody)
 		if err != nil {
 			return err
 		}
-		if in, err = parseBody(raw); err != nil {
+		if m.body, err = p.rows(); err != nil {
 			return err
 		}
 	}
-	key, err := h.keyFor(req)
-	if err != nil {
+	if err := m.choose(); err != nil {
 		return err
 	}
-	m := &mutation{request: req, body: in, key: key, nonce: h.nonce}
-	if err := m.check(); err != nil {
-		return err
+	if m.needsTable() {
+		if err := h.describe(m); err != nil {
+			return err
+		}
+	}
+	if method == http.MethodPut {
+		if err := m.checkPut(); err != nil {
+			return err
+		}
 	}
 	req.written = m.cols
 	return h.mutate(m)
 }
 
-// keyFor looks up the primary key of the target when the request needs it and does not name it.
-func (h *Handler) keyFor(req *request) ([]string, error) {
-	p, q := req.prefer, req.query
-	switch req.http.Method {
-	case http.MethodPut:
-		return h.primaryKey(req)
-	case http.MethodPost:
-		if p.resolution != "" && q.onConflict == nil {
-			key, err := h.primaryKey(req)
-			q.onConflict = key
-			if key == nil {
-				p.resolution = "" // nothing to conflict with; PostgREST inserts
-				p.drop("resolution")
-			}
-			return key, err
+// describe looks up the target in the catalog.
+func (h *Handler) describe(m *mutation) error {
+	if h.opts.Catalog == nil {
+		key, err := h.primaryKey(m.request)
+		m.table = &catalog.Table{Key: key}
+		if m.perRow && m.body.same { // a column that no object has gets its default by not being named
+			m.perRow = false
+			m.cols = slices.DeleteFunc(slices.Clone(m.cols), func(c string) bool { return !slices.Contains(m.body.keys, c) })
 		}
-		if p.ret == "headers-only" {
-			return h.primaryKey(req)
+		return err
+	}
+	c, err := h.opts.Catalog.Get(m.http.Context())
+	if err != nil {
+		return err
+	}
+	if m.table = c.Table(m.on.schema, m.on.name); m.table == nil {
+		return tableNotFound(m.on, nil)
+	}
+	if m.perRow {
+		for _, name := range m.cols {
+			if m.table.Column(name) == nil {
+				return columnMissing(m.on, name)
+			}
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 func (h *Handler) primaryKey(req *request) (key []string, err error) {
@@ -83,6 +98,12 @@ func (h *Handler) primaryKey(req *request) (key []string, err error) {
 	return key, err
 }
 
+// columnMissing answers for a column that was to be written and does not exist.
+func columnMissing(t table, name string) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "PGRST204",
+		Message: "Could not find the '" + name + "' column of '" + t.name + "' in the schema cache"}
+}
+
 // mutate runs a mutation and answers it. Everything is buffered: the answer goes out after the transaction committed.
 func (h *Handler) mutate(m *mutation) error {
 	req := m.request
@@ -92,10 +113,14 @@ func (h *Handler) mutate(m *mutation) error {
 	a.object = req.media.single
 	var affected int64
 	var location string
+	var end outcome
 	err := h.run(req.http, req.as, batch{
 		reset:      true,
-		statements: []statement{st},
-		read: func(_ int, rows *pgconn.ResultReader) error {
+		statements: []statement{st, outcomeStatement},
+		read: func(i int, rows *pgconn.ResultReader) error {
+			if i == 1 {
+				return end.read(rows)
+			}
 			a.reset()
 			affected = 0
 			switch {
@@ -106,6 +131,7 @@ func (h *Handler) mutate(m *mutation) error {
 				affected = a.rows
 			case m.located():
 				for ; rows.NextRow(); affected++ {
+					location = ""
 					if affected == 0 {
 						location = m.location(rows.Values())
 					}
@@ -125,8 +151,15 @@ func (h *Handler) mutate(m *mutation) error {
 	if err != nil {
 		return violation(m.nonce, err)
 	}
-	status := m.head(affected, location)
+	m.head(affected, location)
+	status, err := end.apply(req.w.Header(), m.status(affected-end.updated))
+	if err != nil {
+		return err
+	}
 	if !withRows {
+		if status != http.StatusNoContent {
+			req.w.Header().Set("Content-Length", "0")
+		}
 		req.w.WriteHeader(status)
 		return nil
 	}
@@ -134,8 +167,8 @@ func (h *Handler) mutate(m *mutation) error {
 	return nil
 }
 
-// head sets the headers of a write's answer and returns its status.
-func (m *mutation) head(affected int64, location string) int {
+// head sets the headers of a write's answer.
+func (m *mutation) head(affected int64, location string) {
 	req := m.request
 	var total *int64
 	if req.prefer.count != "" {
@@ -145,8 +178,13 @@ func (m *mutation) head(affected int64, location string) int {
 	switch method {
 	case http.MethodPost:
 		req.prefer.drop("max-affected")
+		if req.prefer.resolution != "" && len(m.target()) == 0 {
+			req.prefer.drop("resolution")
+		}
 	case http.MethodPatch:
 		req.prefer.drop("resolution")
+	case http.MethodPut:
+		req.prefer.drop("resolution", "missing", "max-affected")
 	default:
 		req.prefer.drop("resolution", "missing")
 	}
@@ -161,11 +199,19 @@ func (m *mutation) head(affected int64, location string) int {
 	if location != "" {
 		header.Set("Location", location)
 	}
-	switch {
+}
+
+// status is that of an answer to a write of which inserted rows were new.
+func (m *mutation) status(inserted int64) int {
+	switch method := m.http.Method; {
+	case method == http.MethodPost && inserted == 0 && m.prefer.resolution == "merge-duplicates":
+		return http.StatusOK
 	case method == http.MethodPost:
 		return http.StatusCreated
-	case req.prefer.ret != "representation":
+	case m.prefer.ret != "representation":
 		return http.StatusNoContent
+	case method == http.MethodPut && inserted > 0:
+		return http.StatusCreated
 	}
 	return http.StatusOK
 }
@@ -174,13 +220,18 @@ func (m *mutation) head(affected int64, location string) int {
 func (m *mutation) location(values [][]byte) string {
 	var b strings.Builder
 	b.WriteString("/" + url.PathEscape(m.request.on.name))
-	for i, name := range m.key {
+	for i, name := range m.table.Key {
 		sep := byte('&')
 		if i == 0 {
 			sep = '?'
 		}
 		b.WriteByte(sep)
-		b.WriteString(url.QueryEscape(name) + "=eq." + url.QueryEscape(string(values[i])))
+		b.WriteString(url.QueryEscape(name) + "=")
+		if values[i] == nil { // as a view may have it
+			b.WriteString("is.null")
+			continue
+		}
+		b.WriteString("eq." + url.QueryEscape(string(values[i])))
 	}
 	return b.String()
 }
@@ -188,46 +239,73 @@ func (m *mutation) location(values [][]byte) string {
 // mutation is a write, ready to become a statement.
 type mutation struct {
 	*request
-	body  *body    // nil for DELETE
-	key   []string // the primary key, when it was needed
-	nonce string
-	cols  []string // the columns to write
+	body   *body          // nil for DELETE
+	table  *catalog.Table // when needsTable
+	nonce  string
+	cols   []string // the columns to write
+	perRow bool     // a key that an object of the body lacks gets its column's default
 }
 
-// check refuses what no statement can be built for, and decides which columns are written.
-func (m *mutation) check() error {
+// choose decides which columns are written.
+func (m *mutation) choose() error {
 	q, b := m.query, m.body
 	if b == nil {
 		return nil
 	}
-	single := m.http.Method != http.MethodPost
-	if single && b.array && b.count != 1 {
+	if q.keys == nil || m.http.Method == http.MethodPut {
+		m.cols = b.keys
+		if !b.same {
+			return keysDiffer()
+		}
+	} else {
+		m.cols = q.keys
+		m.perRow = m.http.Method == http.MethodPost && m.prefer.missing == "default" && b.count > 0 &&
+			(!b.same || !containsAll(b.keys, q.keys))
+	}
+	if slices.Contains(m.cols, "") {
+		return columnMissing(m.on, "")
+	}
+	if m.http.Method == http.MethodPatch && b.count > 1 {
 		return bodyError("the body has to be one JSON object, not an array of %d", b.count)
 	}
-	switch {
-	case q.keys == nil && !b.same:
-		return bodyError("All object keys must match")
-	case q.keys == nil:
-		m.cols = b.keys
-	case m.prefer.missing != "default" || single:
-		m.cols = q.keys
-	case !b.same:
-		return &Error{Status: http.StatusBadRequest, Code: "PGRST127", Message: "Feature not implemented",
-			Details: "missing=default needs the same keys in every object of the body"}
-	default: // a column that no object has gets its default by not being named
-		for _, name := range q.keys {
-			if slices.Contains(b.keys, name) {
-				m.cols = append(m.cols, name)
-			}
-		}
-	}
-	switch {
-	case m.http.Method == http.MethodPut:
-		return m.checkPut()
-	case m.http.Method == http.MethodPatch && len(m.cols) == 0 && m.media.single:
+	if m.http.Method == http.MethodPatch && (len(m.cols) == 0 || b.count == 0) && m.media.single {
 		return notSingular(0)
 	}
 	return nil
+}
+
+// needsTable says that the statement or its answer depends on what the catalog knows of the target: on its primary key,
+// or on its columns' defaults.
+func (m *mutation) needsTable() bool {
+	switch m.http.Method {
+	case http.MethodPut:
+		return true
+	case http.MethodPost:
+		return m.perRow || m.prefer.ret == "headers-only" || m.prefer.resolution != "" && m.query.onConflict == nil
+	}
+	return m.perRow
+}
+
+// target is the columns whose conflict makes an upsert: those that on_conflict names, else the primary key.
+func (m *mutation) target() []string {
+	switch {
+	case m.http.Method == http.MethodPost && m.query.onConflict != nil:
+		return m.query.onConflict
+	case m.table != nil:
+		return m.table.Key
+	}
+	return nil
+}
+
+// resolution says what happens on such a conflict: "", "merge-duplicates" or "ignore-duplicates".
+func (m *mutation) resolution() string {
+	switch {
+	case m.http.Method == http.MethodPut:
+		return "merge-duplicates"
+	case m.http.Method != http.MethodPost || len(m.target()) == 0:
+		return "" // without a key there is nothing to conflict with, so PostgREST inserts
+	}
+	return m.prefer.resolution
 }
 
 // checkPut makes sure that the filters of a PUT name one row by its primary key.
@@ -240,11 +318,18 @@ func (m *mutation) checkPut() error {
 		}
 		named = append(named, c.column)
 	}
-	if len(named) == 0 || !sameSet(named, m.key) {
+	if len(named) == 0 || !sameSet(named, m.table.Key) {
 		return &Error{Status: http.StatusMethodNotAllowed, Code: "PGRST105",
 			Message: "Filters must include all and only primary key columns with 'eq' operators"}
 	}
-	m.query.onConflict = m.key
-	m.prefer.resolution = "merge-duplicates"
 	return nil
+}
+
+func containsAll(set, names []string) bool {
+	for _, name := range names {
+		if !slices.Contains(set, name) {
+			return false
+		}
+	}
+	return true
 }

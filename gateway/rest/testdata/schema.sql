@@ -43,6 +43,10 @@ grant select, insert, update, delete on notes to authenticated, service_role;
 create table pairs (a int, b int, note text, primary key (a, b));
 grant select, insert, update, delete on pairs to authenticated, service_role;
 
+create domain count as int not null check (value >= 0);
+create table strict (id int primary key, n count default 5, code text default 7);
+grant select, insert, update, delete on strict to authenticated, service_role;
+
 create table inbox (id int generated always as identity primary key, body text not null default 'hello');
 grant insert on inbox to authenticated;
 

@@ -1,0 +1,84 @@
+package rest
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// outcome is what a transaction left behind for its answer, beside its rows.
+type outcome struct {
+	status  string // what SQL set response.status to, or ""
+	headers []byte // what SQL set response.headers to, or empty
+	updated int64  // rows that an upsert found in place
+}
+
+// outcomeStatement reads an outcome. It is the last of a batch.
+var outcomeStatement = statement{sql: `select current_setting('response.status', true),` +
+	` current_setting('response.headers', true), current_setting('pgrst.updated', true)`}
+
+// countUpdate is a condition of "on conflict do update" that is always true and counts the rows that it is asked about.
+// PostgreSQL does not tell them from new ones, and a role may write without being allowed to read.
+const countUpdate = `set_config('pgrst.updated',` +
+	` (coalesce(nullif(current_setting('pgrst.updated', true), ''), '0')::bigint + 1)::text, true) is not null`
+
+func (o *outcome) read(rows *pgconn.ResultReader) error {
+	*o = outcome{}
+	for rows.NextRow() {
+		v := rows.Values()
+		o.status, o.headers = string(v[0]), append([]byte(nil), v[1]...)
+		o.updated, _ = strconv.ParseInt(string(v[2]), 10, 64) // nothing, or a number by countUpdate
+	}
+	return nil
+}
+
+// apply gives SQL the last word on the headers, and returns the status: SQL's, or the one given. By then the transaction
+// was committed, so an error is about the answer alone.
+func (o *outcome) apply(h http.Header, status int) (int, error) {
+	if len(o.headers) > 0 {
+		var list []map[string]string
+		if err := json.Unmarshal(o.headers, &list); err != nil || !singleKeys(list) {
+			return 0, &Error{Status: http.StatusInternalServerError, Code: "PGRST111",
+				Message: "response.headers guc must be a JSON array composed of objects with a single key and a string value"}
+		}
+		for _, header := range list {
+			for name := range header {
+				h.Del(name)
+			}
+		}
+		for _, header := range list {
+			for name, value := range header {
+				addHeader(h, name, value)
+			}
+		}
+	}
+	if o.status == "" {
+		return status, nil
+	}
+	n, err := strconv.Atoi(o.status)
+	if err != nil || n < 200 || n > 599 {
+		return 0, &Error{Status: http.StatusInternalServerError, Code: "PGRST112",
+			Message: "response.status guc must be a valid status code"}
+	}
+	return n, nil
+}
+
+func singleKeys(list []map[string]string) bool {
+	for _, m := range list {
+		if len(m) != 1 {
+			return false
+		}
+	}
+	return list != nil
+}
+
+// addHeader adds a header that SQL chose, but for those that say where the message ends: they are the server's.
+func addHeader(h http.Header, name, value string) {
+	switch http.CanonicalHeaderKey(name) {
+	case "Content-Length", "Transfer-Encoding", "Connection", "Trailer", "Upgrade":
+	default:
+		h.Add(name, value)
+	}
+}
