@@ -177,6 +177,6 @@ type Param struct {
 	Name     string // may be empty when it is the only one
 	Type     string
 	Cast     string // Type, but of any length where the bare name means a length of one: "character varying"
-	Required bool   // it has no default and is not variadic
+	Required bool   // it has no default
 	Variadic bool   // Type is an array's
 }
