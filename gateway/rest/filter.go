@@ -20,43 +20,49 @@ var isWords = map[string]string{
 	"null": "null", "not_null": "not null", "true": "true", "false": "false", "unknown": "unknown",
 }
 
-const expectOperator = `"not" or operator (eq, neq, gt, gte, lt, lte, like, ilike, match, imatch, in, is, ` +
-	`isdistinct, cs, cd, ov, sl, sr, nxr, nxl, adj)`
+// fullText are the functions that read the value of a full text search.
+var fullText = map[string]string{
+	"fts": "to_tsquery", "plfts": "plainto_tsquery", "phfts": "phraseto_tsquery", "wfts": "websearch_to_tsquery",
+}
 
 // startsWithOperator tells a filter from an argument of a function called by GET.
 func startsWithOperator(s string) bool {
 	op, _, found := strings.Cut(strings.TrimPrefix(s, "not."), ".")
 	op, _, _ = strings.Cut(op, "(")
 	_, known := sqlOps[op]
-	return found && (known || op == "is" || op == "in" || isFullText(op))
+	return found && (known || op == "is" || op == "in" || fullText[op] != "")
 }
 
-func isFullText(op string) bool {
-	return op == "fts" || op == "plfts" || op == "phfts" || op == "wfts"
-}
-
-// operation reads "not.op.value" on a column. Inside of or/and a value ends at a comma or a parenthesis; elsewhere it
-// is everything after the operator, however it looks.
-func (p *parser) operation(column string, inside bool) (cond, error) {
-	c := cond{column: column, not: p.accept("not.")}
+// operation reads "not.op.value" on a field. Inside of or/and a value ends at a comma or a parenthesis; elsewhere it is
+// everything after the operator, however it looks.
+func (p *parser) operation(f field, inside bool) (c cond, err error) {
+	c.field, c.not = f, p.accept("not.")
 	start := p.at
 	word := p.word()
-	if isFullText(word) {
-		return c, p.unsupported("full text search is")
-	}
 	op, known := sqlOps[word]
-	c.op = op.sql
-	if known && op.quantified {
-		switch {
-		case p.accept("(any)"):
-			c.each = "any"
-		case p.accept("(all)"):
-			c.each = "all"
+	c.op, c.parser = op.sql, fullText[word]
+	switch {
+	case known && op.quantified && p.accept("(any)"):
+		c.each = "any"
+	case known && op.quantified && p.accept("(all)"):
+		c.each = "all"
+	case c.parser != "":
+		known, c.op = true, "@@"
+		if p.accept("(") {
+			if c.lang, err = p.name(); err == nil && !p.accept(")") {
+				err = p.fail(`")"`)
+			}
+			if err != nil {
+				return c, err
+			}
 		}
 	}
 	if !p.accept(".") || !known && word != "is" && word != "in" {
 		p.at = start
-		return c, p.fail(expectOperator)
+		if c.not {
+			return c, p.fail("operator (eq, gt, ...)")
+		}
+		return c, p.fail(`"not" or operator (eq, gt, ...)`)
 	}
 	switch word {
 	case "is":
@@ -172,15 +178,12 @@ func (p *parser) term() (cond, error) {
 			return p.junction(key)
 		}
 	}
-	name, err := p.name()
+	f, err := p.field()
 	if err != nil {
 		return cond{}, err
-	}
-	if strings.HasPrefix(p.rest(), "->") {
-		return cond{}, p.unsupported("JSON paths are")
 	}
 	if !p.accept(".") {
 		return cond{}, p.fail("delimiter (.)")
 	}
-	return p.operation(name, true)
+	return p.operation(f, true)
 }

@@ -30,7 +30,7 @@ func FuzzQuery(f *testing.F) {
 			requireClientError(t, err)
 			return
 		}
-		st := read(table{"p1", "items"}, q, media{})
+		st := read(&resource{node: &q.node, at: table{"p1", "items"}}, media{})
 		if strings.IndexByte(st.sql, 0) >= 0 || !utf8.ValidString(st.sql) {
 			t.Fatalf("%q made the statement %q", raw, st.sql)
 		}
@@ -88,7 +88,7 @@ func FuzzNames(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", name, err)
 		}
-		if q.columns[0].name != name || q.columns[1].alias != name || q.order[0].column != name {
+		if q.columns[0].column != name || q.columns[1].alias != name || q.order[0].column != name {
 			t.Errorf("%q was read as %+v", name, q)
 		}
 		for _, c := range q.where.kids {

@@ -45,7 +45,23 @@ func (h *Handler) parse(w http.ResponseWriter, r *http.Request, name string, cal
 // get answers GET and HEAD of a table or view.
 func (h *Handler) get(req *request) error {
 	req.prefer.drop("resolution", "missing", "return", "max-affected")
-	return h.rows(req, read(req.on, req.query, req.media), func() statement { return count(req.on, req.query) })
+	root, err := h.plan(req)
+	if err != nil {
+		return err
+	}
+	return h.rows(req, read(root, req.media), func() statement { return count(root) })
+}
+
+func read(root *resource, m media) statement {
+	b := newBuilder()
+	b.rows(root, m, nil)
+	return b.statement()
+}
+
+func count(root *resource) statement {
+	b := newBuilder()
+	b.count(root, nil)
+	return b.statement()
 }
 
 // rows runs a statement that reads rows of the request's target and answers them, with the total if it was asked for.

@@ -107,7 +107,7 @@ func (req *request) names() []string {
 	names := slices.Clone(req.written)
 	q := req.query
 	for _, it := range q.columns {
-		names = append(names, it.name)
+		names = append(names, it.column)
 	}
 	for _, s := range q.order {
 		names = append(names, s.column)

@@ -92,7 +92,7 @@ func (c *invocation) values(b *builder, t table) {
 	c.from(b)
 	b.where(t, &c.query.where)
 	b.orderBy(t, c.query.order)
-	b.limit(c.query)
+	b.limit(&c.query.node)
 }
 
 // count builds the statement that counts all rows which the filters let through.

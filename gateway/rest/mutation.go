@@ -252,11 +252,11 @@ func (m *mutation) needed() (names []string, all bool) {
 		return nil, true
 	}
 	for _, it := range m.query.columns {
-		if it.name == "*" {
+		if it.column == "*" {
 			return nil, true
 		}
-		if !slices.Contains(names, it.name) {
-			names = append(names, it.name)
+		if !slices.Contains(names, it.column) {
+			names = append(names, it.column)
 		}
 	}
 	for _, s := range m.query.order {

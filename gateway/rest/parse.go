@@ -3,6 +3,8 @@ package rest
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -10,11 +12,13 @@ import (
 
 // parser reads one value of a query string from left to right.
 type parser struct {
-	what  string // "filter", "select parameter": for errors
-	text  string
-	at    int // byte offset
-	depth int // of nested or/and
-	conds int
+	what string // "filter", "select parameter": for errors
+	text string
+	at   int // byte offset
+
+	depth     int // of nested or/and, or of embedded resources
+	conds     int
+	resources int
 }
 
 // fail says where reading stopped and what was expected there, in PostgREST's words.
@@ -30,13 +34,6 @@ func (p *parser) fail(expecting string) *Error {
 			p.what, clip(p.text), utf8.RuneCountInString(p.text[:p.at])+1),
 		Details: "unexpected " + found + " expecting " + expecting,
 	}
-}
-
-// unsupported refuses grammar that PostgREST has and this package has not yet.
-func (p *parser) unsupported(feature string) *Error {
-	err := p.fail("a plain column")
-	err.Details = feature + " not supported by this gateway yet"
-	return err
 }
 
 func (p *parser) rest() string { return p.text[p.at:] }
@@ -90,6 +87,63 @@ func (p *parser) name() (string, error) {
 	return s, nil
 }
 
+// field reads a column name with the JSON path behind it, if there is one.
+func (p *parser) field() (f field, err error) {
+	if f.column, err = p.name(); err != nil {
+		return f, err
+	}
+	for strings.HasPrefix(p.rest(), "->") {
+		if len(f.path) == maxDepth {
+			return f, p.fail("a shorter JSON path")
+		}
+		p.at += len("->")
+		s := step{text: p.accept(">")}
+		if s.key, s.index = p.index(); !s.index {
+			if s.key, err = p.key(); err != nil {
+				return f, err
+			}
+		}
+		f.path = append(f.path, s)
+	}
+	p.blanks()
+	return f, nil
+}
+
+// index reads the number of an array's element, which ends where a step of a path does.
+func (p *parser) index() (number string, ok bool) {
+	rest := p.rest()
+	n := len(rest) - len(strings.TrimLeft(strings.TrimPrefix(rest, "-"), "0123456789"))
+	if n == 0 || rest[:n] == "-" {
+		return "", false
+	}
+	for _, end := range []string{"->", "::", ".", ",", ")"} {
+		ok = ok || strings.HasPrefix(rest[n:], end)
+	}
+	if !ok && n < len(rest) {
+		return "", false
+	}
+	p.at += n
+	return rest[:n], true
+}
+
+// key reads a key of a JSON object: in double quotes anything, else up to one of "(:.,>)" or an arrow.
+func (p *parser) key() (string, error) {
+	if strings.HasPrefix(p.rest(), `"`) {
+		return p.quoted()
+	}
+	start := p.at
+	for p.at < len(p.text) && !strings.ContainsRune("(:.,>)", rune(p.text[p.at])) {
+		if p.text[p.at] == '-' && (p.at == start || strings.HasPrefix(p.rest(), "->")) {
+			break
+		}
+		p.at++
+	}
+	if key := strings.TrimSpace(p.text[start:p.at]); key != "" {
+		return key, nil
+	}
+	return "", p.fail("any non reserved character different from: .,>()")
+}
+
 // quoted reads a text in double quotes, in which a backslash takes the next character as it is.
 func (p *parser) quoted() (string, error) {
 	p.at++ // the opening quote
@@ -141,144 +195,89 @@ func (p *parser) atDelimiter() bool {
 	return p.at == len(p.text) || p.text[p.at] == ',' || p.text[p.at] == ')'
 }
 
-// parseSelect reads select=: "*", "id,alias:name,price::text". The result is never nil: an empty one selects nothing.
-func parseSelect(s string) ([]item, error) {
-	p := &parser{what: "select parameter", text: s}
-	items := []item{}
-	for p.blanks(); p.at < len(p.text); {
-		it, err := p.item()
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, it)
-		p.blanks()
-		if p.at < len(p.text) && !p.accept(",") {
-			return nil, p.fail(`"," or end of input`)
-		}
-		if p.blanks(); p.at == len(p.text) && strings.HasSuffix(s, ",") {
-			return nil, p.fail("field name (* or [a..z0..9_$])")
-		}
-	}
-	return items, nil
-}
-
-func (p *parser) item() (it item, err error) {
-	p.blanks()
-	if p.accept("*") {
-		return item{name: "*"}, nil
-	}
-	if strings.HasPrefix(p.rest(), "...") {
-		return it, p.unsupported("spread embedding is")
-	}
-	if it.name, err = p.name(); err != nil {
-		return it, err
-	}
-	if strings.HasPrefix(p.rest(), ":") && !strings.HasPrefix(p.rest(), "::") {
-		p.at++
-		it.alias = it.name
-		if it.name, err = p.name(); err != nil {
-			return it, err
-		}
-	}
-	if p.accept("::") {
-		if it.cast, err = p.typeName(); err != nil {
-			return it, err
-		}
-	}
-	switch rest := p.rest(); {
-	case strings.HasPrefix(rest, "->"):
-		return it, p.unsupported("JSON paths are")
-	case strings.HasPrefix(rest, "()"), strings.HasPrefix(rest, "."):
-		return it, p.unsupported("aggregates are")
-	case strings.HasPrefix(rest, "("), strings.HasPrefix(rest, "!"):
-		return it, p.unsupported("resource embedding is")
-	}
-	return it, nil
-}
-
-// typeName reads the type of a cast. It stands in the statement as it is (quoting "integer" would change its meaning),
-// so nothing but ASCII letters, digits, blanks and "_" may be in it. The reg* types would turn numbers into the names
-// of objects that the role has no business with.
-func (p *parser) typeName() (string, error) {
-	start := p.at
-	for p.at < len(p.text) && isTypeByte(p.text[p.at]) {
-		p.at++
-	}
-	s := strings.TrimSpace(p.text[start:p.at])
-	if s == "" || (s[0] >= '0' && s[0] <= '9') {
-		p.at = start
-		return "", p.fail("a type name")
-	}
-	if strings.HasPrefix(strings.ToLower(s), "reg") {
-		p.at = start
-		return "", p.fail("a type of values; casts to reg* types are refused")
-	}
-	return s, nil
-}
-
-func isTypeByte(c byte) bool {
-	return c == '_' || c == ' ' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-}
-
-// parseOrder reads order=: "a.desc.nullslast,b".
+// parseOrder reads order=: "a.desc.nullslast,data->>key,rel(b).desc".
 func parseOrder(s string) ([]sort, error) {
 	p := &parser{what: "order", text: s}
 	var terms []sort
 	for {
-		name, err := p.name()
+		t, err := p.sort()
 		if err != nil {
 			return nil, err
 		}
-		t := sort{column: name}
-		switch {
-		case p.accept(".asc"):
-			t.dir = "asc"
-		case p.accept(".desc"):
-			t.dir = "desc"
-		}
-		switch {
-		case p.accept(".nullsfirst"):
-			t.nulls = "nulls first"
-		case p.accept(".nullslast"):
-			t.nulls = "nulls last"
-		}
 		terms = append(terms, t)
 		p.blanks()
-		switch {
-		case p.at == len(p.text):
+		if p.at == len(p.text) {
 			return terms, nil
-		case p.accept(","):
-		case strings.HasPrefix(p.rest(), "->"):
-			return nil, p.unsupported("JSON paths are")
-		case strings.HasPrefix(p.rest(), "("):
-			return nil, p.unsupported("ordering by an embedded resource is")
-		case t.dir == "" && t.nulls == "":
-			return nil, p.fail(`".asc", ".desc", ".nullsfirst", ".nullslast", "," or end of input`)
-		default:
-			return nil, p.fail(`".nullsfirst", ".nullslast", "," or end of input`)
+		}
+		if !p.accept(",") {
+			return nil, p.fail(`"," or end of input`)
 		}
 	}
+}
+
+func (p *parser) sort() (t sort, err error) {
+	if t.field, err = p.field(); err != nil {
+		return t, err
+	}
+	if len(t.path) == 0 && p.accept("(") {
+		t.of = t.column
+		if t.field, err = p.field(); err == nil && !p.accept(")") {
+			err = p.fail(`")"`)
+		}
+		if err != nil {
+			return t, err
+		}
+	}
+	start := p.at
+	switch {
+	case p.accept(".asc"):
+		t.dir = "asc"
+	case p.accept(".desc"):
+		t.dir = "desc"
+	}
+	switch {
+	case p.accept(".nullsfirst"):
+		t.nulls = "nulls first"
+	case p.accept(".nullslast"):
+		t.nulls = "nulls last"
+	case p.accept("."):
+		if p.at == start+1 {
+			return t, p.fail(`"asc", "desc", "nullsfirst" or "nullslast"`)
+		}
+		return t, p.fail(`"nullsfirst" or "nullslast"`)
+	}
+	return t, nil
 }
 
 // parseNames reads columns= and on_conflict=: "a,b". Repeated names count once.
 func parseNames(key, s string) ([]string, error) {
 	p := &parser{what: key + " parameter", text: s}
+	all, err := p.names(",")
+	if err != nil {
+		return nil, err
+	}
 	var names []string
-	seen := map[string]bool{}
+	for _, name := range all {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// names reads the rest as names with a separator between them.
+func (p *parser) names(separator string) (names []string, err error) {
 	for {
 		name, err := p.name()
 		if err != nil {
 			return nil, err
 		}
-		if !seen[name] {
-			seen[name] = true
-			names = append(names, name)
-		}
+		names = append(names, name)
 		if p.at == len(p.text) {
 			return names, nil
 		}
-		if !p.accept(",") {
-			return nil, p.fail(`"," or end of input`)
+		if !p.accept(separator) {
+			return nil, p.fail(strconv.Quote(separator) + " or end of input")
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -10,47 +11,97 @@ import (
 // What a query string says, as parsed. Names are as the client wrote them, unquoted and unescaped; nothing here was
 // looked up in the database.
 
-// query is a whole query string.
+// query is a whole query string: the tree of what it asks, and what it says of a write or a call.
 type query struct {
-	columns    []item   // select=; nil means "*"
-	where      cond     // every filter, under one "and"
-	order      []sort   // order=, in sequence
-	limit      *int64   // limit=
-	offset     int64    // offset=
+	node                // the target
 	onConflict []string // on_conflict=
 	keys       []string // columns=: the keys of the body to write
 	args       []arg    // of a function that is called by GET: every parameter that is no filter
 }
 
-// item is one element of select=: a column under its own or another name, perhaps cast. A star has name "*".
-type item struct {
-	name, alias, cast string
+// node is what a request asks of one resource: of its target, or of one that is embedded in another.
+type node struct {
+	name, alias, hint string // of an embedded one: "alias:name!hint"
+	inner, spread     bool   // "!inner", "...name"
+
+	columns []item  // nil means "*"
+	kids    []*node // the embedded resources
+	where   cond    // every filter, under one "and"
+	order   []sort  // order=, in sequence
+	limit   *int64
+	offset  int64
 }
 
-// label is the key under which the item appears in the answer.
+// label is the key under which an embedded resource appears in the answer, and what filters call it.
+func (n *node) label() string {
+	if n.alias != "" {
+		return n.alias
+	}
+	return n.name
+}
+
+// field is a column, or what a JSON path finds in it.
+type field struct {
+	column string
+	path   []step
+	native bool // the column is JSON itself; see plan
+}
+
+// step is one step of a JSON path: "->key", "->>key", "->0" or "->>0".
+type step struct {
+	text  bool // "->>"
+	index bool // key is a number, perhaps negative
+	key   string
+}
+
+// item is one element of select=: a column under its own or another name, perhaps cast, perhaps aggregated. A star has
+// column "*", and so has "count()".
+type item struct {
+	field
+	alias, cast  string
+	agg, aggCast string // "sum", and the type that the sum is cast to
+}
+
+// label is the key under which the item appears in the answer: the last key of a JSON path stands for the path.
 func (i item) label() string {
 	if i.alias != "" {
 		return i.alias
 	}
-	return i.name
+	if i.agg != "" {
+		return i.agg
+	}
+	for n := len(i.path) - 1; n >= 0; n-- {
+		if !i.path[n].index {
+			return i.path[n].key
+		}
+	}
+	return i.column
 }
 
-// cond is a node of a condition: a junction of kids ("and", "or"), or a filter on a column when join is empty.
+// cond is a node of a condition: a junction of kids ("and", "or"), or a filter on a field when join is empty.
 type cond struct {
 	not  bool
 	join string
 	kids []cond
 
-	column string
-	op     string   // the operator as PostgreSQL spells it, or "is" or "in"
+	field
+	op     string   // the operator as PostgreSQL spells it, or "is", "in" or "@@"
 	each   string   // "any" or "all": the value is a list
 	value  string   // for "is": the SQL keyword
 	list   []string // for "in"
+	parser string   // for "@@": the function that reads the value
+	lang   string   // for "@@": a text search configuration, or ""
+
+	vector   bool      // for "@@": the field is to be made a tsvector; see plan
+	embedded *resource // the "column" is this embedded resource, and op "is"; see plan
 }
 
 // sort is one element of order=. The texts are SQL keywords.
 type sort struct {
-	column, dir, nulls string
+	field
+	dir, nulls string
+	of         string    // the embedded resource whose field it is, or ""
+	related    *resource // that resource; see plan
 }
 
 // arg is one argument of a function called by GET.
@@ -64,7 +115,8 @@ const (
 // parseQuery reads a query string. With call, for a function called by GET, a parameter whose value starts with no
 // operator is an argument of it.
 func parseQuery(raw string, call bool) (*query, error) {
-	q := &query{where: cond{join: "and"}}
+	q := &query{node: node{where: cond{join: "and"}}}
+	var later []scoped
 	for raw != "" {
 		var pair string
 		pair, raw, _ = strings.Cut(raw, "&")
@@ -82,14 +134,64 @@ func parseQuery(raw string, call bool) (*query, error) {
 		if !hasValue {
 			continue // as PostgREST does: a parameter without "=" says nothing
 		}
-		if err := q.set(key, value, call); err != nil {
+		s, err := q.set(key, value, call)
+		if err != nil {
 			return nil, err
 		}
-		if len(q.where.kids) > maxFilters {
+		if s != nil {
+			later = append(later, *s)
+		}
+		if len(later) > maxFilters {
 			return nil, parseError("more than %d filters", maxFilters)
 		}
 	}
+	for _, s := range later { // select= may come last, and says which resources there are
+		n, err := q.find(s.path)
+		if err != nil {
+			return nil, err
+		}
+		s.add(n)
+	}
 	return q, nil
+}
+
+// scoped is a parameter about the resource at a path of embedded ones: a filter, an order or a part of a range.
+type scoped struct {
+	path []string
+	add  func(n *node)
+}
+
+// find returns the resource at a path below n. A name that is not among the labels may be the name of a resource that
+// has an alias.
+func (n *node) find(path []string) (*node, error) {
+	for _, name := range path {
+		kid := n.kid(name)
+		if kid == nil {
+			return nil, notEmbedded(name)
+		}
+		n = kid
+	}
+	return n, nil
+}
+
+func (n *node) kid(name string) *node {
+	for _, k := range n.kids {
+		if k.label() == name {
+			return k
+		}
+	}
+	for _, k := range n.kids {
+		if k.name == name {
+			return k
+		}
+	}
+	return nil
+}
+
+func notEmbedded(name string) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "PGRST108",
+		Message: "'" + name + "' is not an embedded resource in this request",
+		Hint:    "Verify that '" + name + "' is included in the 'select' query parameter."}
 }
 
 func unescape(s string) (string, error) {
@@ -104,62 +206,80 @@ func unescape(s string) (string, error) {
 }
 
 // set takes one parameter. Of select, columns, on_conflict, limit and offset the last wins; filters and orders add up.
-func (q *query) set(key, value string, call bool) (err error) {
+func (q *query) set(key, value string, call bool) (s *scoped, err error) {
 	switch key {
 	case "select":
-		q.columns, err = parseSelect(value)
+		q.columns, q.kids, err = parseSelect(value)
+		return nil, err
 	case "columns":
 		q.keys, err = parseNames("columns", value)
+		return nil, err
 	case "on_conflict":
 		q.onConflict, err = parseNames("on_conflict", value)
+		return nil, err
+	}
+	path, last := "", key
+	if n := strings.LastIndexByte(key, '.'); n >= 0 {
+		path, last = key[:n], key[n+1:]
+	}
+	s = &scoped{}
+	switch last {
 	case "order":
 		var terms []sort
 		terms, err = parseOrder(value)
-		q.order = append(q.order, terms...)
+		s.add = func(n *node) { n.order = append(n.order, terms...) }
 	case "limit":
-		var n int64
-		if n, err = parseCount(key, value); err == nil {
-			q.limit = &n
-		}
+		var most int64
+		most, err = parseCount(last, value)
+		s.add = func(n *node) { n.limit = &most }
 	case "offset":
-		q.offset, err = parseCount(key, value)
-	case "and", "or", "not.and", "not.or":
-		var c cond
-		if c, err = parseLogic(key, value); err == nil {
-			q.where.kids = append(q.where.kids, c)
+		var first int64
+		first, err = parseCount(last, value)
+		s.add = func(n *node) { n.offset = first }
+	case "and", "or":
+		join := last
+		if above, isNot := strings.CutSuffix(path, "not"); isNot && (above == "" || above[len(above)-1] == '.') {
+			path, join = strings.TrimSuffix(above, "."), "not."+last
 		}
+		var c cond
+		c, err = parseLogic(join, value)
+		s.add = func(n *node) { n.where.kids = append(n.where.kids, c) }
 	default:
-		err = q.filter(key, value, call)
+		return q.filter(key, value, call)
 	}
-	return err
+	if err != nil || path == "" {
+		return s, err
+	}
+	p := &parser{what: "tree path", text: path}
+	s.path, err = p.names(".")
+	return s, err
 }
 
-// filter takes a parameter that is named after a column: "col=op.value".
-func (q *query) filter(key, value string, call bool) error {
+// filter takes a parameter that is named after a field: "col=op.value", "rel.col->>key=op.value".
+func (q *query) filter(key, value string, call bool) (*scoped, error) {
 	if call && !startsWithOperator(value) {
 		q.args = append(q.args, arg{key, value})
-		return nil
+		return nil, nil
 	}
 	p := &parser{what: "tree path", text: key}
-	name, err := p.name()
+	var path []string
+	f, err := p.field()
+	for err == nil && p.accept(".") {
+		path = append(path, f.column)
+		f, err = p.field()
+	}
+	if err == nil {
+		err = p.end()
+	}
 	if err != nil {
-		return err
-	}
-	if p.accept(".") {
-		return &Error{Status: 400, Code: "PGRST108",
-			Message: "'" + name + "' is not an embedded resource in this request",
-			Hint:    "Embedding is not supported yet; a column name with a dot goes in double quotes."}
-	}
-	if err := p.end(); err != nil {
-		return err
+		return nil, err
 	}
 	v := &parser{what: "filter", text: value}
-	c, err := v.operation(name, false)
+	c, err := v.operation(f, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	q.where.kids = append(q.where.kids, c)
-	return nil
+	return &scoped{path, func(n *node) { n.where.kids = append(n.where.kids, c) }}, nil
 }
 
 // parseCount reads limit= and offset=. PostgREST ignores one that is no number; we say so, since the caller meant it.

@@ -36,8 +36,8 @@ type Options struct {
 	// ReturnMinimal makes a write without a Prefer header answer no rows, as PostgREST does; else it answers its rows, as
 	// Run402 does.
 	ReturnMinimal bool
-	Catalog       *catalog.Cache
-	Log           *slog.Logger // failures that are ours; never rows, claims or tokens. nil discards
+	Catalog       *catalog.Cache // relationships, keys and functions; nil for none, and then nothing can be embedded
+	Log           *slog.Logger   // failures that are ours; never rows, claims or tokens. nil discards
 }
 
 // Session is who a request runs as. Pool logs in as Role itself, or as a login that may become Become. Its connections

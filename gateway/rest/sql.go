@@ -72,31 +72,88 @@ func (b *builder) idents(names []string) {
 	}
 }
 
+// field writes a column, or what its JSON path finds. What is no JSON is made so first: rows and arrays have paths too.
+func (b *builder) field(t table, f field) {
+	switch {
+	case len(f.path) == 0 || f.native:
+		b.column(t, f.column)
+	default:
+		b.add("to_jsonb(")
+		b.column(t, f.column)
+		b.add(")")
+	}
+	for _, s := range f.path {
+		if s.text {
+			b.add(" ->> ")
+		} else {
+			b.add(" -> ")
+		}
+		b.text(s.key)
+		if s.index {
+			b.add("::int")
+		}
+	}
+}
+
 // items writes a select list; nil means every column.
 func (b *builder) items(t table, items []item) {
 	if items == nil {
-		b.ident(t.name)
-		b.add(".*")
+		b.star(t)
 		return
 	}
 	for i, it := range items {
 		if i > 0 {
 			b.add(", ")
 		}
-		if it.name == "*" {
-			b.ident(t.name)
-			b.add(".*")
-			continue
-		}
-		if it.cast != "" {
-			b.add("cast(")
-		}
-		b.column(t, it.name)
-		if it.cast != "" {
-			b.add(" as ", it.cast, ")")
-		}
-		b.add(" as ")
-		b.ident(it.label())
+		b.item(t, it)
+	}
+}
+
+func (b *builder) star(t table) {
+	b.ident(t.name)
+	b.add(".*")
+}
+
+// item writes one element of a select list under its label.
+func (b *builder) item(t table, it item) {
+	if it.column == "*" && it.agg == "" {
+		b.star(t)
+		return
+	}
+	b.aggregated(it.agg, it.aggCast, func() { b.plain(t, it) })
+	b.add(" as ")
+	b.ident(it.label())
+}
+
+// plain writes an item without its aggregate function.
+func (b *builder) plain(t table, it item) {
+	if it.column == "*" {
+		b.add("*")
+		return
+	}
+	if it.cast != "" {
+		b.add("cast(")
+	}
+	b.field(t, it.field)
+	if it.cast != "" {
+		b.add(" as ", it.cast, ")")
+	}
+}
+
+// aggregated wraps what of writes in an aggregate function, if there is one, and that in its cast.
+func (b *builder) aggregated(function, cast string, of func()) {
+	if function == "" {
+		of()
+		return
+	}
+	if cast != "" {
+		b.add("cast(")
+	}
+	b.add(function, "(")
+	of()
+	b.add(")")
+	if cast != "" {
+		b.add(" as ", cast, ")")
 	}
 }
 
@@ -125,16 +182,23 @@ func (b *builder) cond(t table, c *cond) {
 	switch {
 	case c.join != "":
 		b.junction(t, c)
+	case c.embedded != nil:
+		if c.value == "null" {
+			b.add("not ")
+		}
+		b.exists(c.embedded)
 	case c.op == "is":
-		b.column(t, c.column)
+		b.field(t, c.field)
 		b.add(" is ", c.value)
 	case c.op == "in": // one parameter, however many values: the statement stays the same and prepared
-		b.column(t, c.column)
+		b.field(t, c.field)
 		b.add(" = any(")
 		b.param(arrayLiteral(c.list))
 		b.add(")")
+	case c.op == "@@":
+		b.search(t, c)
 	default:
-		b.column(t, c.column)
+		b.field(t, c.field)
 		b.add(" ", c.op, " ", c.each)
 		if c.each != "" {
 			b.add("(")
@@ -144,6 +208,28 @@ func (b *builder) cond(t table, c *cond) {
 			b.add(")")
 		}
 	}
+	b.add(")")
+}
+
+// search writes a full text search.
+func (b *builder) search(t table, c *cond) {
+	language := func() {
+		if c.lang != "" {
+			b.text(c.lang)
+			b.add("::regconfig, ")
+		}
+	}
+	if c.vector {
+		b.add("to_tsvector(")
+		language()
+	}
+	b.field(t, c.field)
+	if c.vector {
+		b.add(")")
+	}
+	b.add(" @@ ", c.parser, "(")
+	language()
+	b.text(c.value)
 	b.add(")")
 }
 
@@ -173,7 +259,13 @@ func (b *builder) orderBy(t table, terms []sort) {
 		} else {
 			b.add(", ")
 		}
-		b.column(t, s.column)
+		if s.related != nil {
+			b.add("(")
+			b.related(s.related, func() { b.field(s.related.at, s.field) })
+			b.add(" limit 1)")
+		} else {
+			b.field(t, s.field)
+		}
 		if s.dir != "" {
 			b.add(" ", s.dir)
 		}
@@ -183,7 +275,7 @@ func (b *builder) orderBy(t table, terms []sort) {
 	}
 }
 
-func (b *builder) limit(q *query) {
+func (b *builder) limit(q *node) {
 	if q.limit != nil {
 		b.add(" limit ")
 		b.text(strconv.FormatInt(*q.limit, 10))
@@ -201,27 +293,4 @@ func (b *builder) toJSON(m media) {
 	} else {
 		b.add("select row_to_json(q) from (")
 	}
-}
-
-// read builds the statement of GET, and with count the one that counts all rows which the filters let through.
-func read(t table, q *query, m media) statement {
-	b := newBuilder()
-	b.toJSON(m)
-	b.add("select ")
-	b.items(t, q.columns)
-	b.add(" from ")
-	b.table(t)
-	b.where(t, &q.where)
-	b.orderBy(t, q.order)
-	b.limit(q)
-	b.add(") q")
-	return b.statement()
-}
-
-func count(t table, q *query) statement {
-	b := newBuilder()
-	b.add("select count(*) from ")
-	b.table(t)
-	b.where(t, &q.where)
-	return b.statement()
 }
