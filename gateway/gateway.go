@@ -18,6 +18,7 @@ import (
 	"github.com/run402/functions-mcp/auth"
 	"github.com/run402/functions-mcp/core/wire"
 	"github.com/run402/functions-mcp/gateway/rest"
+	"github.com/run402/functions-mcp/gateway/rest/catalog"
 )
 
 // Cluster is the PostgreSQL that a gateway works on; gateway/postgres has one.
@@ -40,6 +41,7 @@ type Gateway struct {
 	mux    *http.ServeMux
 	db     *lazyDatabase
 	verify auth.Verify
+	schema *catalog.Cache // of the project
 	rest   *rest.Handler
 	audit  *auditTrail
 }
@@ -54,10 +56,18 @@ func New(opts Options) *Gateway {
 		mux:    http.NewServeMux(),
 		db:     &lazyDatabase{open: func(ctx context.Context) (*database, error) { return openDatabase(ctx, opts) }},
 		verify: opts.Project.Verify(),
-		rest: rest.New(rest.Options{
-			Schemas: []string{projectSchema}, AnyProfile: true, SearchPath: []string{"public", "auth"}, Log: opts.Log,
-		}),
 	}
+	schemas, path := []string{projectSchema}, []string{"public", "auth"}
+	g.schema = catalog.New(func(ctx context.Context, old *catalog.Catalog) (*catalog.Catalog, error) {
+		db, err := g.db.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return catalog.Load(ctx, db.pool(gatewayLogin), schemas, path, old)
+	})
+	g.rest = rest.New(rest.Options{
+		Schemas: schemas, AnyProfile: true, SearchPath: path, Catalog: g.schema, Log: opts.Log,
+	})
 	g.audit = newAuditTrail(g.db, opts.Log)
 	g.mux.HandleFunc("GET "+wire.Health, g.health)
 	g.mux.HandleFunc("POST "+wire.AdminSQL("{project}"), g.serviceOnly(g.adminSQL))

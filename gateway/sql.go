@@ -36,6 +36,9 @@ func (g *Gateway) adminSQL(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), sqlTimeout+lockTimeout)
 	defer cancel()
 	result, err := runSQL(ctx, db, req, g.serviceClaims())
+	if !req.ReadOnly {
+		g.schema.Invalidate() // before the answer: the next request must know what this one changed
+	}
 	if err != nil {
 		writeSQLError(w, err, req.ReadOnly)
 		return

@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/run402/functions-mcp/gateway/rest/catalog"
 )
 
 // request is one parsed request to a table or a function.
@@ -17,7 +19,8 @@ type request struct {
 	media  media
 	as     Session
 
-	written []string // the columns that a write sets, for errors
+	written []string         // the columns that a write sets, for errors
+	planned *catalog.Catalog // what the request was planned by; nil when it needed none
 }
 
 // parse reads everything but the body.

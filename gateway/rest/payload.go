@@ -58,6 +58,7 @@ func readPayload(w http.ResponseWriter, r *http.Request, limit int64) (payload, 
 	case err != nil:
 		return p, bodyError("the request body could not be read")
 	}
+	r.Body = io.NopCloser(bytes.NewReader(p.raw)) // for another try: see outdated
 	return p, nil
 }
 

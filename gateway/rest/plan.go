@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -35,7 +34,7 @@ func (h *Handler) plan(req *request) (*resource, error) {
 	if !root.needsCatalog() || h.opts.Catalog == nil && len(root.node.kids) == 0 {
 		return root, nil
 	}
-	c, err := h.catalog(req.http.Context())
+	c, err := h.catalog(req)
 	if err != nil {
 		return nil, err
 	}
@@ -265,12 +264,4 @@ func (r *resource) tableName() string {
 		return r.table.Name
 	}
 	return r.at.name
-}
-
-func (h *Handler) catalog(ctx context.Context) (*catalog.Catalog, error) {
-	if h.opts.Catalog == nil {
-		return nil, &Error{Status: http.StatusBadRequest, Code: "PGRST200", Message: "No relationships are known here",
-			Hint: "Select columns only."}
-	}
-	return h.opts.Catalog.Get(ctx)
 }

@@ -122,23 +122,30 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, tail string, s S
 	default:
 		return methodError(r.Method)
 	}
-	read := r.Method == http.MethodGet || r.Method == http.MethodHead
-	req, err := h.parse(w, r, name, call && read, s)
-	if err != nil {
-		return err
+	req, err := h.handle(w, r, name, call, s)
+	if err != nil && h.outdated(req, err) {
+		req, err = h.handle(w, r, name, call, s)
 	}
-	switch {
-	case call:
-		err = h.call(req)
-	case read:
-		err = h.get(req)
-	default:
-		err = h.write(req)
-	}
-	if err != nil && !call {
+	if err != nil && req != nil && !call {
 		return h.explain(req, err)
 	}
 	return err
+}
+
+// handle answers a request to a table or a function. It may be called again after an error: then nothing was sent, and
+// nothing was written.
+func (h *Handler) handle(w http.ResponseWriter, r *http.Request, name string, call bool, s Session) (*request, error) {
+	read := r.Method == http.MethodGet || r.Method == http.MethodHead
+	req, err := h.parse(w, r, name, call && read, s)
+	switch {
+	case err != nil:
+		return nil, err
+	case call:
+		return req, h.call(req)
+	case read:
+		return req, h.get(req)
+	}
+	return req, h.write(req)
 }
 
 // chooseSchema takes the schema that the request's profile names, and says in the answer which it is where there is a choice.

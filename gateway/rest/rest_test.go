@@ -15,6 +15,7 @@ import (
 
 	"github.com/run402/functions-mcp/gateway/postgres"
 	"github.com/run402/functions-mcp/gateway/postgres/pgtest"
+	"github.com/run402/functions-mcp/gateway/rest/catalog"
 )
 
 // world is what the tests of this package share: one PostgreSQL with the schema of testdata, and a pool for each login.
@@ -43,7 +44,12 @@ func runTests(m *testing.M) int {
 		return fail(err)
 	}
 	defer server.Close(ctx)
-	shared = world{handler: New(Options{Schemas: []string{"p1"}, SearchPath: []string{"public", "auth"}}), pools: map[string]*pgxpool.Pool{}}
+	schemas, path := []string{"p1"}, []string{"public", "auth"}
+	shared.pools = map[string]*pgxpool.Pool{}
+	shared.handler = New(Options{Schemas: schemas, SearchPath: path, Catalog: catalog.New(
+		func(ctx context.Context, old *catalog.Catalog) (*catalog.Catalog, error) {
+			return catalog.Load(ctx, shared.pools[postgres.Superuser], schemas, path, old)
+		})})
 	for _, login := range append(logins, postgres.Superuser) {
 		cfg, err := pgxpool.ParseConfig("pool_max_conns=4")
 		if err != nil {

@@ -62,7 +62,7 @@ func (h *Handler) describe(m *mutation) error {
 		}
 		return err
 	}
-	c, err := h.opts.Catalog.Get(m.http.Context())
+	c, err := h.catalog(m.request)
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,16 @@ import (
 	"time"
 )
 
-// maxAge is for how long a snapshot is used without asking whether the schema changed: the longest that a change goes
-// unnoticed where nothing tells of it.
-const maxAge = 5 * time.Second
+const (
+	// maxAge is for how long a snapshot is used without asking whether the schema changed: the longest that a change goes
+	// unnoticed where nothing tells of it.
+	maxAge = 5 * time.Second
+	// pause is how many times as long as it took to see that nothing had changed nobody asks again (but at most a second),
+	// so that clients who ask for what does not exist cannot keep a connection busy with it.
+	pause = 4
+	// loadTimeout bounds one load, which goes on when those who wait for it have gone.
+	loadTimeout = time.Minute
+)
 
 // Cache keeps the newest Catalog. It is safe for concurrent use, and touches the database only when it is asked.
 type Cache struct {
@@ -18,12 +25,13 @@ type Cache struct {
 	current *Catalog
 	checked time.Time // current was right at this moment
 	stale   time.Time // the schema may have changed at this moment
+	rest    time.Time // until when nobody asks again
 	flight  *flight
 }
 
 // flight is a load under way, shared by all who can use what it brings.
 type flight struct {
-	begun time.Time
+	begun time.Time // written before done is closed
 	done  chan struct{}
 	err   error
 }
@@ -33,14 +41,16 @@ func New(load func(ctx context.Context, old *Catalog) (*Catalog, error)) *Cache 
 	return &Cache{load: load}
 }
 
-// Get returns the Catalog, at most a few seconds old, and newer than the last Invalidate.
+// Get returns the Catalog, at most five seconds old, and newer than the last Invalidate.
 func (c *Cache) Get(ctx context.Context) (*Catalog, error) {
 	return c.since(ctx, time.Now().Add(-maxAge))
 }
 
-// Renew returns a Catalog that was right after the call began: for a request that failed over a name. Unless it differs
-// from the one of before, trying again is of no use.
-func (c *Cache) Renew(ctx context.Context) (*Catalog, error) { return c.since(ctx, time.Now()) }
+// Renew returns a Catalog that was right at some moment after the call began: for a request that failed over a name.
+// Unless it is another one than before, trying again is of no use. Many who ask at once share one look at the schema.
+func (c *Cache) Renew(ctx context.Context) (*Catalog, error) {
+	return c.since(ctx, time.Now())
+}
 
 // Invalidate makes the next Get ask whether the schema has changed.
 func (c *Cache) Invalidate() {
@@ -49,7 +59,7 @@ func (c *Cache) Invalidate() {
 	c.stale = time.Now()
 }
 
-// since returns a Catalog that was right at some moment after notBefore.
+// since returns a Catalog that was right at some moment not before the given one.
 func (c *Cache) since(ctx context.Context, notBefore time.Time) (*Catalog, error) {
 	for {
 		c.mu.Lock()
@@ -62,7 +72,7 @@ func (c *Cache) since(ctx context.Context, notBefore time.Time) (*Catalog, error
 		}
 		f := c.flight
 		if f == nil {
-			f = &flight{begun: time.Now(), done: make(chan struct{})}
+			f = &flight{done: make(chan struct{})}
 			c.flight = f
 			go c.fly(context.WithoutCancel(ctx), f, c.current)
 		}
@@ -79,11 +89,24 @@ func (c *Cache) since(ctx context.Context, notBefore time.Time) (*Catalog, error
 }
 
 func (c *Cache) fly(ctx context.Context, f *flight, old *Catalog) {
+	c.mu.Lock()
+	wait := time.Until(c.rest)
+	c.mu.Unlock()
+	if wait > 0 {
+		time.Sleep(wait)
+	}
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	f.begun = time.Now()
 	next, err := c.load(ctx, old)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil {
 		c.current, c.checked = next, f.begun
+	}
+	if err != nil || next == old {
+		now := time.Now()
+		c.rest = now.Add(min(pause*now.Sub(f.begun), time.Second))
 	}
 	f.err = err
 	c.flight = nil
