@@ -80,14 +80,12 @@ func TestCache(t *testing.T) {
 			get(t, c.Get, next)
 		},
 		"a load that began before the change is of no use": func(t *testing.T, c *Cache, s *source) {
-			first := s.change()
-			var all sync.WaitGroup
-			all.Go(func() { get(t, c.Get, first) })
+			s.change()
+			go c.Get(t.Context())
 			time.Sleep(s.takes / 2)
-			second := s.change()
+			next := s.change()
 			c.Invalidate()
-			all.Go(func() { get(t, c.Get, second) })
-			all.Wait()
+			get(t, c.Get, next)
 		},
 		"a failure is answered to who caused it and forgotten": func(t *testing.T, c *Cache, s *source) {
 			s.err = errors.New("no database")
