@@ -160,8 +160,8 @@ type NextAction struct {
 
 // PostgRESTError is the body of an error on the REST routes, section 2.5. All four keys are always there.
 type PostgRESTError struct {
-	Code    string  `json:"code"`
-	Message string  `json:"message"`
-	Details *string `json:"details"`
-	Hint    *string `json:"hint"`
+	Code    string          `json:"code"`
+	Message string          `json:"message"`
+	Details json.RawMessage `json:"details"` // a string or null; for an ambiguous embedding (PGRST201) a list
+	Hint    *string         `json:"hint"`
 }

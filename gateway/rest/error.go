@@ -21,6 +21,7 @@ type Error struct {
 	Message string
 	Details string
 	Hint    string
+	List    json.RawMessage // details that are a JSON list, instead of Details; nil for none
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -42,9 +43,11 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error, role string) 
 	if e.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer")
 	}
-	body, _ := json.Marshal(wire.PostgRESTError{ // four strings always marshal
-		Code: e.Code, Message: e.Message, Details: orNull(e.Details), Hint: orNull(e.Hint),
-	})
+	answer := wire.PostgRESTError{Code: e.Code, Message: e.Message, Hint: orNull(e.Hint), Details: e.List}
+	if e.List == nil {
+		answer.Details, _ = json.Marshal(orNull(e.Details)) // strings always marshal
+	}
+	body, _ := json.Marshal(answer)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(e.Status)
 	if r.Method != http.MethodHead {

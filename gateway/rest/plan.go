@@ -38,8 +38,14 @@ func (h *Handler) plan(req *request) (*resource, error) {
 	if err != nil {
 		return nil, err
 	}
-	root.table = c.Table(req.on.schema, req.on.name)
-	p := &planner{catalog: c, schema: req.on.schema, refuse: func(e *noRelation) error { return h.noRelation(req, c, e) }}
+	if root.table = c.Table(req.on.schema, req.on.name); root.table == nil && len(root.node.kids) > 0 {
+		var near visible
+		if err := h.catalogJSON(req, &near, catalogQuery, req.on.schema, req.on.name); err != nil {
+			return nil, err
+		}
+		return nil, tableNotFound(req.on, near.Tables)
+	}
+	p := &planner{catalog: c, schema: req.on.schema, refuse: func(e *noRelation) error { return h.cannotEmbed(req, c, e) }}
 	return root, p.resolve(root)
 }
 
@@ -51,7 +57,7 @@ func (h *Handler) planCall(req *request, c *catalog.Catalog, rows *catalog.Table
 		return nil, &Error{Status: http.StatusBadRequest, Code: "PGRST123",
 			Message: "Use of aggregate functions is not allowed"}
 	}
-	p := &planner{catalog: c, schema: req.on.schema, refuse: func(e *noRelation) error { return h.noRelation(req, c, e) }}
+	p := &planner{catalog: c, schema: req.on.schema, refuse: func(e *noRelation) error { return h.cannotEmbed(req, c, e) }}
 	return root, p.resolve(root)
 }
 

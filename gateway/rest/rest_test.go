@@ -126,6 +126,7 @@ type exchange struct {
 	path   string // "items?select=id"
 	header string // "Prefer: return=minimal | Accept: text/csv"
 	body   string
+	via    *Handler // nil is shared.handler
 
 	status  int
 	want    string // the whole body, or what it has to contain when it begins with "…"
@@ -164,7 +165,11 @@ func (x exchange) serve(t testing.TB) *httptest.ResponseRecorder {
 	t.Helper()
 	r := x.request(t)
 	w := httptest.NewRecorder()
-	shared.handler.Serve(w, r, strings.TrimPrefix(r.URL.Path, "/rest/v1/"), as(x.who))
+	h := x.via
+	if h == nil {
+		h = shared.handler
+	}
+	h.Serve(w, r, strings.TrimPrefix(r.URL.Path, "/rest/v1/"), as(x.who))
 	return w
 }
 
