@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -22,6 +23,7 @@ type Error struct {
 	Details string
 	Hint    string
 	List    json.RawMessage // details that are a JSON list, instead of Details; nil for none
+	Header  http.Header     // what SQL wants sent with it, see raised
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -38,10 +40,18 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error, role string) 
 	h.Del("Content-Range")
 	h.Del("Content-Profile")
 	h.Del("Preference-Applied")
+	h.Del("Location")
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Cache-Control", "private, no-store")
+	h.Set("Proxy-Status", "PostgREST; error="+e.Code)
 	if e.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer")
+	}
+	for name, values := range e.Header {
+		h.Del(name)
+		for _, value := range values {
+			addHeader(h, name, value)
+		}
 	}
 	answer := wire.PostgRESTError{Code: e.Code, Message: e.Message, Hint: orNull(e.Hint), Details: e.List}
 	if e.List == nil {
@@ -81,14 +91,30 @@ func asError(err error, role string) *Error {
 	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
+		if pg.Code == "PGRST" {
+			return raised(pg)
+		}
 		return &Error{
-			Status: HTTPStatus(pg.Code, role), Code: pg.Code,
+			Status: statusOf(pg, role), Code: pg.Code,
 			Message: pg.Message, Details: pg.Detail, Hint: pg.Hint,
 		}
 	}
 	return &Error{Status: http.StatusInternalServerError, Code: "PGRSTX00",
 		Message: "the database connection failed during the request",
 		Hint:    "Whether a write took place is unknown; read before trying again."}
+}
+
+// statusOf is the HTTP status of an error of PostgreSQL, of which a few depend on more than the SQLSTATE.
+func statusOf(pg *pgconn.PgError, role string) int {
+	switch {
+	case pg.Code == "21000" && strings.HasSuffix(pg.Message, "requires a WHERE clause"): // the extension safeupdate
+		return http.StatusBadRequest
+	case pg.Code == "22023" && strings.HasPrefix(pg.Message, "role ") && strings.HasSuffix(pg.Message, "does not exist"):
+		return http.StatusUnauthorized
+	case pg.Code == "42883" && strings.HasPrefix(pg.Message, "function xmlagg("): // of what is no XML
+		return http.StatusNotAcceptable
+	}
+	return HTTPStatus(pg.Code, role)
 }
 
 // HTTPStatus is the HTTP status of a SQLSTATE (section 2.5). A refused privilege (42501) is 401 for AnonRole, else 403;
@@ -121,6 +147,7 @@ func HTTPStatus(sqlstate, role string) int {
 // byState and byClass are the constant table of section 2.5; what they do not name is 400.
 var (
 	byState = map[string]int{
+		"21000": http.StatusInternalServerError,
 		"23503": http.StatusConflict, "23505": http.StatusConflict,
 		"25006": http.StatusMethodNotAllowed,
 		"42P01": http.StatusNotFound, "42883": http.StatusNotFound,
@@ -132,7 +159,7 @@ var (
 		"P0001": http.StatusBadRequest,
 	}
 	byClass = map[string]int{
-		"08": 503, "53": 503,
+		"08": 503, "53": 503, "09": 500,
 		"28": 403, "0L": 403, "0P": 403,
 		"25": 500, "2D": 500, "38": 500, "39": 500, "3B": 500, "40": 500, "54": 500, "55": 500, "57": 500, "58": 500,
 		"F0": 500, "HV": 500, "XX": 500, "P0": 500,

@@ -23,6 +23,7 @@ const (
 		` set_config('request.path', $4, true), set_config('statement_timeout', $5, true),` +
 		` set_config('lock_timeout', $6, true), set_config('idle_in_transaction_session_timeout', '10s', true),` +
 		` set_config('request.headers', $9, true), set_config('request.cookies', $10, true),` +
+		` set_config('timezone', coalesce(nullif($11, ''), current_setting('timezone')), true),` +
 		` set_config('transaction_read_only', $7, true)`
 	// What a role has of its own is set before the role is: then it is the login that has to be allowed to.
 	setOwn = `select set_config(key, value, true) from jsonb_each_text($1::jsonb)`
@@ -64,7 +65,7 @@ func (h *Handler) settings(r *http.Request, s Session, readOnly bool) statement 
 	return statement{setSettings, [][]byte{
 		h.searchPaths[s.schema], []byte(claims), []byte(r.Method), []byte(r.URL.Path),
 		millis(s.StatementTimeout), millis(s.LockTimeout), []byte(access),
-		[]byte(cmp.Or(s.Become, "none")), headers(r, s.Credentials), cookies(r, s.Credentials),
+		[]byte(cmp.Or(s.Become, "none")), headers(r, s.Credentials), cookies(r, s.Credentials), []byte(s.timezone),
 	}}
 }
 

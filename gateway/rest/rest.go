@@ -53,7 +53,8 @@ type Session struct {
 	StatementTimeout time.Duration // 0 means none
 	LockTimeout      time.Duration // 0 means none
 
-	schema string // the one that the request is about
+	schema   string // the one that the request is about
+	timezone string // the one that the request prefers, or ""
 }
 
 // Handler serves some schemas. It holds no state of a request and may be shared.
