@@ -22,9 +22,7 @@ type guard struct {
 // subqueries depend on nothing, so PostgreSQL evaluates them once and before the first row is answered.
 func (b *builder) guards(nonce string, gs []guard) {
 	for i, g := range gs {
-		if i == 0 {
-			b.add(" where ")
-		} else {
+		if i > 0 {
 			b.add(" and ")
 		}
 		b.add("(select case when count(*)", g.when)

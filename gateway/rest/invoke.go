@@ -61,11 +61,11 @@ func (c *invocation) statement() statement {
 		b.add(") ")
 		if c.fn.Composite {
 			b.toJSON(c.media)
-			b.add("select * from w")
+			b.add("select * from w where ")
 			b.guards(c.nonce, guards)
 			b.add(") q")
 		} else {
-			b.add("select w.value from w")
+			b.add("select w.value from w where ")
 			b.guards(c.nonce, guards)
 		}
 	case c.fn.Composite:

@@ -29,14 +29,14 @@ func (m *mutation) statement() (st statement, withRows bool) {
 		b.add(" returning ")
 		m.returning(b)
 		b.add(") ")
-		b.toJSON(m.media)
-		b.add("select ")
-		b.items(m.on, m.query.columns)
-		b.add(" from w as ")
-		b.ident(m.on.name)
-		b.guards(m.nonce, guards)
-		b.orderBy(m.on, m.query.order)
-		b.add(") q")
+		rows := &over{from: func() {
+			b.add("w as ")
+			b.ident(m.root.at.name)
+		}}
+		if len(guards) > 0 {
+			rows.where = func() { b.guards(m.nonce, guards) }
+		}
+		b.rows(m.root, m.media, rows)
 	case m.located():
 		m.dml(b)
 		b.add(" returning ")
@@ -44,7 +44,7 @@ func (m *mutation) statement() (st statement, withRows bool) {
 	case m.counted():
 		b.add("with w as (")
 		m.dml(b)
-		b.add(" returning 1) select count(*) from w")
+		b.add(" returning 1) select count(*) from w where ")
 		b.guards(m.nonce, guards)
 	default:
 		m.dml(b)
@@ -228,9 +228,9 @@ func (m *mutation) update(b *builder) {
 	b.where(m.on, &m.query.where)
 }
 
-// returning lists the columns that the answer and its order need.
+// returning lists the columns that the answer needs.
 func (m *mutation) returning(b *builder) {
-	names, all := m.needed()
+	names, all := m.root.needs()
 	switch {
 	case all:
 		b.ident(m.on.name)
@@ -245,26 +245,6 @@ func (m *mutation) returning(b *builder) {
 			b.column(m.on, name)
 		}
 	}
-}
-
-func (m *mutation) needed() (names []string, all bool) {
-	if m.query.columns == nil {
-		return nil, true
-	}
-	for _, it := range m.query.columns {
-		if it.column == "*" {
-			return nil, true
-		}
-		if !slices.Contains(names, it.column) {
-			names = append(names, it.column)
-		}
-	}
-	for _, s := range m.query.order {
-		if !slices.Contains(names, s.column) {
-			names = append(names, s.column)
-		}
-	}
-	return names, false
 }
 
 func (m *mutation) guards() []guard {

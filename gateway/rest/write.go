@@ -37,6 +37,10 @@ func (h *Handler) write(req *request) error {
 	if err := m.choose(); err != nil {
 		return err
 	}
+	var err error
+	if m.root, err = h.plan(req); err != nil {
+		return err
+	}
 	if m.needsTable() {
 		if err := h.describe(m); err != nil {
 			return err
@@ -47,19 +51,16 @@ func (h *Handler) write(req *request) error {
 			return err
 		}
 	}
+	m.root.written()
 	req.written = m.cols
 	return h.mutate(m)
 }
 
 // describe looks up the target in the catalog.
 func (h *Handler) describe(m *mutation) error {
-	if h.opts.Catalog == nil {
+	if h.opts.Catalog == nil && !m.perRow { // until every gateway has one
 		key, err := h.primaryKey(m.request)
 		m.table = &catalog.Table{Key: key}
-		if m.perRow && m.body.same { // a column that no object has gets its default by not being named
-			m.perRow = false
-			m.cols = slices.DeleteFunc(slices.Clone(m.cols), func(c string) bool { return !slices.Contains(m.body.keys, c) })
-		}
 		return err
 	}
 	c, err := h.catalog(m.request)
@@ -80,21 +81,11 @@ func (h *Handler) describe(m *mutation) error {
 }
 
 func (h *Handler) primaryKey(req *request) (key []string, err error) {
-	err = h.run(req.http, req.as, batch{
-		readOnly: true,
-		statements: []statement{{`select a.attname from pg_class c join pg_namespace n on n.oid = c.relnamespace` +
-			` join pg_index i on i.indrelid = c.oid and i.indisprimary` +
-			` join pg_attribute a on a.attrelid = c.oid and a.attnum = any(i.indkey)` +
-			` where n.nspname = $1 and c.relname = $2 order by array_position(i.indkey::int2[], a.attnum)`,
-			[][]byte{[]byte(req.on.schema), []byte(req.on.name)}}},
-		read: func(_ int, rows *pgconn.ResultReader) error {
-			key = nil
-			for rows.NextRow() {
-				key = append(key, string(rows.Values()[0]))
-			}
-			return nil
-		},
-	})
+	err = h.catalogJSON(req, &key, `select coalesce(json_agg(a.attname order by array_position(i.indkey::int2[], a.attnum)),`+
+		` '[]') from pg_class c join pg_namespace n on n.oid = c.relnamespace`+
+		` join pg_index i on i.indrelid = c.oid and i.indisprimary`+
+		` join pg_attribute a on a.attrelid = c.oid and a.attnum = any(i.indkey)`+
+		` where n.nspname = $1 and c.relname = $2`, req.on.schema, req.on.name)
 	return key, err
 }
 
@@ -239,6 +230,7 @@ func (m *mutation) location(values [][]byte) string {
 // mutation is a write, ready to become a statement.
 type mutation struct {
 	*request
+	root   *resource      // what to answer of the rows
 	body   *body          // nil for DELETE
 	table  *catalog.Table // when needsTable
 	nonce  string
@@ -312,7 +304,7 @@ func (m *mutation) resolution() string {
 func (m *mutation) checkPut() error {
 	var named []string
 	for _, c := range m.query.where.kids {
-		if c.join != "" || c.not || c.op != "=" || c.each != "" {
+		if c.join != "" || c.not || c.op != "=" || c.each != "" || len(c.path) > 0 {
 			named = nil
 			break
 		}

@@ -31,6 +31,7 @@ create policy mine on items to authenticated using (owner = auth.uid()) with che
 create policy public on items for select to anon using (open);
 grant select on items to anon;
 grant select, insert, update, delete on items to authenticated, service_role;
+grant usage on sequence items_id_seq to authenticated;
 
 create table notes (
 	id int primary key,
