@@ -58,11 +58,6 @@ func (h *Handler) write(req *request) error {
 
 // describe looks up the target in the catalog.
 func (h *Handler) describe(m *mutation) error {
-	if h.opts.Catalog == nil && !m.perRow { // until every gateway has one
-		key, err := h.primaryKey(m.request)
-		m.table = &catalog.Table{Key: key}
-		return err
-	}
 	c, err := h.catalog(m.request)
 	if err != nil {
 		return err
@@ -78,15 +73,6 @@ func (h *Handler) describe(m *mutation) error {
 		}
 	}
 	return nil
-}
-
-func (h *Handler) primaryKey(req *request) (key []string, err error) {
-	err = h.catalogJSON(req, &key, `select coalesce(json_agg(a.attname order by array_position(i.indkey::int2[], a.attnum)),`+
-		` '[]') from pg_class c join pg_namespace n on n.oid = c.relnamespace`+
-		` join pg_index i on i.indrelid = c.oid and i.indisprimary`+
-		` join pg_attribute a on a.attrelid = c.oid and a.attnum = any(i.indkey)`+
-		` where n.nspname = $1 and c.relname = $2`, req.on.schema, req.on.name)
-	return key, err
 }
 
 // columnMissing answers for a column that was to be written and does not exist.
