@@ -17,6 +17,7 @@ import (
 
 	"github.com/run402/functions-mcp/auth"
 	"github.com/run402/functions-mcp/core/wire"
+	"github.com/run402/functions-mcp/gateway/mail"
 	"github.com/run402/functions-mcp/gateway/rest"
 	"github.com/run402/functions-mcp/gateway/rest/catalog"
 )
@@ -33,6 +34,9 @@ type Options struct {
 	Open    func(context.Context) (Cluster, error) // called when the database is first needed, or by Start
 	Version string                                 // of this program, for /health
 	Log     *slog.Logger
+
+	MailProvider mail.Provider // nil means that the project sends none
+	MailDomain   string        // of its mailboxes' addresses
 }
 
 // Gateway serves one project. It is an http.Handler: give it to core.Handler, or to a listener behind auth.Guard.
@@ -44,6 +48,7 @@ type Gateway struct {
 	schema *catalog.Cache // of the project
 	rest   *rest.Handler
 	audit  *auditTrail
+	mail   *mail.Mail
 }
 
 // New returns a gateway that has not touched its database yet.
@@ -54,9 +59,9 @@ func New(opts Options) *Gateway {
 	g := &Gateway{
 		opts:   opts,
 		mux:    http.NewServeMux(),
-		db:     &lazyDatabase{open: func(ctx context.Context) (*database, error) { return openDatabase(ctx, opts) }},
 		verify: opts.Project.Verify(),
 	}
+	g.db = &lazyDatabase{open: g.openDatabase}
 	schemas, path := []string{projectSchema}, []string{"public", "auth"}
 	g.schema = catalog.New(func(ctx context.Context, old *catalog.Catalog) (*catalog.Catalog, error) {
 		db, err := g.db.get(ctx)
@@ -69,11 +74,15 @@ func New(opts Options) *Gateway {
 		Schemas: schemas, AnyProfile: true, SearchPath: path, Catalog: g.schema, Log: opts.Log,
 	})
 	g.audit = newAuditTrail(g.db, opts.Log)
+	g.mail = mail.New(mail.Options{
+		ProjectID: opts.Project.ID, FromDomain: opts.MailDomain, Provider: opts.MailProvider, Pool: g.internalPool, Log: opts.Log,
+	})
 	g.mux.HandleFunc("GET "+wire.Health, g.health)
 	g.mux.HandleFunc("POST "+wire.AdminSQL("{project}"), g.serviceOnly(g.adminSQL))
 	g.mux.HandleFunc("GET "+wire.AdminSchema("{project}"), g.serviceOnly(g.adminSchema))
 	g.mux.HandleFunc(wire.Functions+"/{name}", g.invoke)
 	g.userRoutes()
+	g.mail.Routes(g.mux, func(next http.HandlerFunc) http.HandlerFunc { return g.serviceKey(apikeyFirst, g.open(next)) })
 	g.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		auth.WriteError(w, http.StatusNotFound, wire.Error{
 			Code: "NOT_FOUND", Category: "not_found", MutationState: "none",
@@ -81,6 +90,15 @@ func New(opts Options) *Gateway {
 		})
 	})
 	return g
+}
+
+// openDatabase opens the database, and has what waits there sent.
+func (g *Gateway) openDatabase(ctx context.Context) (*database, error) {
+	db, err := openDatabase(ctx, g.opts)
+	if err == nil {
+		g.mail.Start(db.pool(gatewayLogin))
+	}
+	return db, err
 }
 
 // Start begins to open the database in the background, so that the first request finds it open.
@@ -92,8 +110,9 @@ func (g *Gateway) Ready(ctx context.Context) error {
 	return err
 }
 
-// Close writes the audit entries that wait, closes every connection and leaves the cluster. It is called once.
+// Close stops sending mail, writes the audit entries that wait, closes every connection and leaves the cluster. It is called once.
 func (g *Gateway) Close(ctx context.Context) error {
+	g.mail.Close(ctx)
 	g.audit.close(ctx)
 	return g.db.close(ctx)
 }

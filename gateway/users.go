@@ -29,19 +29,22 @@ func (g *Gateway) userRoutes() {
 	}
 	accounts := users.New(users.Options{
 		ProjectID: g.opts.Project.ID, Key: key, Log: g.opts.Log,
-		Pool: func(ctx context.Context) (*pgxpool.Pool, error) {
-			db, err := g.db.get(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return db.pool(gatewayLogin), nil
-		},
+		Pool: g.internalPool,
 	})
 	accounts.Routes(g.mux, users.Guards{
 		Anon: g.anonOnly, User: g.userOnly,
 		Service: func(next http.HandlerFunc) http.HandlerFunc { return g.serviceKey(bearerFirst, g.open(next)) },
 		Project: func(next http.HandlerFunc) http.HandlerFunc { return g.serviceOnly(g.open(next)) },
 	})
+}
+
+// internalPool waits for the pool of the login that owns the internal schema.
+func (g *Gateway) internalPool(ctx context.Context) (*pgxpool.Pool, error) {
+	db, err := g.db.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return db.pool(gatewayLogin), nil
 }
 
 // open answers why when there is no database.
