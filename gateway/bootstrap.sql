@@ -8,6 +8,7 @@ drop event trigger if exists expose_function;
 drop event trigger if exists withhold;
 drop event trigger if exists name_drop;
 drop event trigger if exists name_rewrite;
+drop event trigger if exists announce;
 
 -- Logins -------------------------------------------------------------------------------------------------------------
 
@@ -241,6 +242,12 @@ begin
   raise notice using errcode = 'R4023', message = pg_catalog.pg_event_trigger_table_rewrite_oid()::text;
 end $$;
 
+-- announce tells whoever listens that the schema may have changed: every program that serves it keeps a copy.
+create or replace function auth.announce() returns event_trigger language plpgsql set search_path = '' as $$
+begin
+  notify pgrst, 'reload schema';
+end $$;
+
 drop function if exists auth.one_transaction(); -- of versions before
 
 revoke execute on all functions in schema auth from public;
@@ -262,3 +269,4 @@ create event trigger expose_function on ddl_command_end
   execute function auth.expose_function();
 create event trigger name_drop on sql_drop execute function auth.name_drop();
 create event trigger name_rewrite on table_rewrite execute function auth.name_rewrite();
+create event trigger announce on ddl_command_end execute function auth.announce();

@@ -24,7 +24,8 @@ const (
 	gatewayLogin  = "gateway"
 )
 
-// poolSizes shares out a program's connections, 12 in all, among the logins; design.md, "PostgreSQL roles".
+// poolSizes shares out a program's connections among the logins, 12 in all with the one that hears of changes of the
+// schema; design.md, "PostgreSQL roles".
 var poolSizes = [...]struct {
 	login string
 	max   int32
@@ -32,7 +33,7 @@ var poolSizes = [...]struct {
 	reset bool
 }{
 	{login: auth.RoleAnon, max: 2},
-	{login: auth.RoleAuthenticated, max: 4},
+	{login: auth.RoleAuthenticated, max: 3},
 	{login: auth.RoleProjectAdmin, max: 1},
 	{login: auth.RoleService, max: 2},
 	{login: ownerLogin, max: 1, reset: true},

@@ -70,6 +70,13 @@ func New(opts Options) *Gateway {
 		}
 		return catalog.Load(ctx, db.pool(gatewayLogin), schemas, path, old)
 	})
+	g.schema.Watch(func(ctx context.Context) (*pgx.Conn, error) {
+		db, err := g.db.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return pgx.ConnectConfig(ctx, db.cluster.ConnConfig(gatewayLogin, databaseName))
+	})
 	g.rest = rest.New(rest.Options{
 		Schemas: schemas, AnyProfile: true, SearchPath: path, Catalog: g.schema, Log: opts.Log,
 	})
@@ -114,6 +121,7 @@ func (g *Gateway) Ready(ctx context.Context) error {
 func (g *Gateway) Close(ctx context.Context) error {
 	g.mail.Close(ctx)
 	g.audit.close(ctx)
+	g.schema.Close()
 	return g.db.close(ctx)
 }
 

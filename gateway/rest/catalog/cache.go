@@ -27,6 +27,8 @@ type Cache struct {
 	stale   time.Time // the schema may have changed at this moment
 	rest    time.Time // until when nobody asks again
 	flight  *flight
+
+	watch *watch // nil when nobody called Watch
 }
 
 // flight is a load under way, shared by all who can use what it brings.
@@ -61,6 +63,7 @@ func (c *Cache) Invalidate() {
 
 // since returns a Catalog that was right at some moment not before the given one.
 func (c *Cache) since(ctx context.Context, notBefore time.Time) (*Catalog, error) {
+	c.beginWatch()
 	for {
 		c.mu.Lock()
 		if c.stale.After(notBefore) {

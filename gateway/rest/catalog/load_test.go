@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -25,7 +26,7 @@ func library(t testing.TB) (*pgx.Conn, *pgx.ConnConfig) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close(t.Context()) })
+	t.Cleanup(func() { _ = conn.Close(context.Background()) }) // the test's own has ended
 	if _, err := conn.Exec(t.Context(), string(sql)); err != nil {
 		t.Fatal(err)
 	}
