@@ -43,24 +43,28 @@ func (h *Handler) recycle(a *answer) {
 // reset forgets what was read, for a retry.
 func (a *answer) reset() { a.buf, a.rows = a.buf[:0], 0 }
 
-// take reads every row of a result whose first column is JSON.
+// take reads every row of a result whose first column is JSON, or for CSV of any columns.
 func (a *answer) take(rows *pgconn.ResultReader) error {
+	a.columns(rows.FieldDescriptions())
 	for rows.NextRow() {
-		if err := a.row(rows.Values()[0]); err != nil {
+		if err := a.row(rows.Values()...); err != nil {
 			return err
 		}
 	}
 	return nil // an error of the statement comes with Close
 }
 
-func (a *answer) row(json []byte) error {
+func (a *answer) row(values ...[]byte) error {
 	a.rows++
+	json := values[0]
 	if json == nil {
 		json = []byte("null")
 	}
 	switch {
 	case a.r.Method == http.MethodHead:
 		return nil
+	case a.media.csv:
+		a.record(values)
 	case a.object:
 		if a.rows == 1 {
 			a.buf = append(a.buf, json...)
@@ -90,6 +94,7 @@ func (a *answer) row(json []byte) error {
 // end writes what is left. Unless the body has begun, the headers but Content-Type and Content-Length are set.
 func (a *answer) end(status int) {
 	switch {
+	case a.media.csv:
 	case a.object && a.rows == 0:
 		a.buf = append(a.buf, "null"...)
 	case !a.object && a.rows == 0:

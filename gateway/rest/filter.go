@@ -107,6 +107,7 @@ func (p *parser) in(c cond, inside bool) (cond, error) {
 	if !p.accept("(") {
 		return c, p.fail(`"("`)
 	}
+	p.blanks()
 	for {
 		c.list = append(c.list, p.value(false))
 		if p.accept(",") {
@@ -129,12 +130,8 @@ func (p *parser) in(c cond, inside bool) (cond, error) {
 
 // parseLogic reads the parameter "or=(a.lt.1,and(b.eq.2,c.is.null))" and its kin; key may start with "not.".
 func parseLogic(key, s string) (cond, error) {
-	p := &parser{what: "logic tree", text: s}
-	c, err := p.junction(key)
-	if err == nil {
-		err = p.end()
-	}
-	return c, err
+	p := &parser{what: "logic tree", text: s, shift: len(key)}
+	return p.junction(key) // what follows is ignored, as there
 }
 
 // junction reads the list after "and", "or", "not.and" or "not.or".
@@ -179,8 +176,11 @@ func (p *parser) term() (cond, error) {
 		}
 	}
 	f, err := p.field()
-	if err != nil {
+	if err != nil && f.column != "" {
 		return cond{}, err
+	}
+	if err != nil {
+		return cond{}, p.fail(noField + ", negation operator (not) or logic operator (and, or)")
 	}
 	if !p.accept(".") {
 		return cond{}, p.fail("delimiter (.)")

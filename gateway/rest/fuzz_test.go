@@ -30,7 +30,9 @@ func FuzzQuery(f *testing.F) {
 			requireClientError(t, err)
 			return
 		}
-		st := read(&resource{node: &q.node, at: table{"p1", "items"}}, media{})
+		b := newBuilder()
+		b.rows(&resource{node: &q.node, at: table{"p1", "items"}}, media{}, nil)
+		st := b.statement()
 		if strings.IndexByte(st.sql, 0) >= 0 || !utf8.ValidString(st.sql) {
 			t.Fatalf("%q made the statement %q", raw, st.sql)
 		}

@@ -29,7 +29,7 @@ func (h *Handler) parse(w http.ResponseWriter, r *http.Request, name string, cal
 	if err != nil {
 		return nil, err
 	}
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if r.Method == http.MethodGet {
 		if err := q.parseRange(r.Header.Get("Range")); err != nil {
 			return nil, err
 		}
@@ -52,53 +52,45 @@ func (h *Handler) get(req *request) error {
 	if err != nil {
 		return err
 	}
-	return h.rows(req, read(root, req.media), func() statement { return count(root) })
+	return h.read(req, root, nil)
 }
 
-func read(root *resource, m media) statement {
-	b := newBuilder()
-	b.rows(root, m, nil)
-	return b.statement()
+// read answers the rows of a tree: of its table, or of what src makes of a statement. They are sent as they come. A total
+// that was asked for comes with them: the exact one is counted by the same statement, the planner's guess goes first.
+func (h *Handler) read(req *request, root *resource, src func(*builder) *over) error {
+	c := counting{kind: req.prefer.count, most: h.opts.MaxRows}
+	return h.answer(req, c.statements(root, req.media, src), &c)
 }
 
-func count(root *resource) statement {
-	b := newBuilder()
-	b.count(root, nil)
-	return b.statement()
-}
-
-// rows runs a statement that reads rows of the request's target and answers them, with the total if it was asked for.
-// The count is a statement of its own in the same transaction, so a concurrent write may come between the two.
+// rows is read for a statement of its own, with another that counts.
 func (h *Handler) rows(req *request, rows statement, count func() statement) error {
-	counted := req.prefer.count != ""
-	var total *int64
+	c := counting{kind: "", most: h.opts.MaxRows}
+	all := []statement{rows}
+	if req.prefer.count != "" {
+		c.kind = "separate"
+		all = []statement{count(), rows}
+	}
+	return h.answer(req, all, &c)
+}
+
+// answer runs statements of which the last reads rows, and sends those.
+func (h *Handler) answer(req *request, statements []statement, c *counting) error {
 	a := h.newAnswer(req)
 	defer h.recycle(a)
 	a.object = req.media.single
 	if !a.object {
-		a.head = func() { h.headRows(req, a.expected(req.query, total), total, true) }
+		a.head = func() { h.headRows(req, a.expected(req.query, c.total()), c.total(), true) }
 	}
-	b := batch{readOnly: true}
-	if counted {
-		b.statements = append(b.statements, count())
-	}
-	b.statements = append(b.statements, rows)
+	b := batch{readOnly: true, statements: statements}
 	b.read = func(i int, res *pgconn.ResultReader) error {
 		a.reset()
-		if counted && i == 0 {
-			for res.NextRow() {
-				n, err := strconv.ParseInt(string(res.Values()[0]), 10, 64)
-				if err != nil {
-					return err
-				}
-				total = &n
+		if i < len(statements)-1 {
+			if err := c.guess(res); err != nil {
+				return err
 			}
-			if total != nil && req.query.offset > *total {
-				return outOfRange(req.query.offset, *total)
-			}
-			return nil
+			return c.inRange(req.query)
 		}
-		return a.take(res)
+		return a.takeCounted(res, c, req.query)
 	}
 	if err := h.run(req.http, req.as, b); err != nil {
 		if a.begun {
@@ -111,7 +103,7 @@ func (h *Handler) rows(req *request, rows statement, count func() statement) err
 	}
 	status := http.StatusOK
 	if !a.begun {
-		status = h.headRows(req, a.rows, total, false)
+		status = h.headRows(req, a.rows, c.total(), false)
 	}
 	a.end(status)
 	return nil
@@ -145,11 +137,6 @@ func (a *answer) expected(q *query, total *int64) int64 {
 		n = *q.limit
 	}
 	return n
-}
-
-func outOfRange(offset, total int64) *Error {
-	return rangeError("An offset of " + strconv.FormatInt(offset, 10) + " was requested, but there are only " +
-		strconv.FormatInt(total, 10) + " rows.")
 }
 
 func notSingular(n int64) *Error {

@@ -37,7 +37,7 @@ func TestSelect(t *testing.T) {
 		{name: "cast", who: "ana", path: "items?select=id::text,p:price::int&id=eq.1", status: 200, want: `[{"id":"1","p":2}]`},
 		{name: "cast to a type of the schema", who: "ana", path: "kinds?select=m::text,x:m::mood&id=eq.1", status: 200, want: `[{"m":"ok","x":"ok"}]`},
 		{name: "star and more", who: "ana", path: "pairs?select=*,n:note&b=eq.1", status: 200, want: `[{"a":1,"b":1,"note":"x","n":"x"}]`},
-		{name: "nothing", who: "ana", path: "pairs?select=", status: 200, want: `[{},{}]`},
+		{name: "nothing", who: "ana", path: "pairs?select=&b=eq.1", status: 200, want: `[{"a":1,"b":1,"note":"x"}]`},
 		{name: "quoted names", who: "ana", path: `Odd "Name"?select="b.c","x,y",größe,"Col A"&"b.c"=eq.1`, status: 200,
 			want: `[{"b.c":1,"x,y":"p","größe":10,"Col A":"a"}]`},
 		{name: "blanks in a name", who: "ana", path: `Odd "Name"?select=Col A&order=Col A`, status: 200, want: `…"Col A"`},
@@ -156,7 +156,7 @@ func TestOrderAndRange(t *testing.T) {
 		page("range", "order=id", "Range: 1-1", 200, `[{"id":2}]`, "Content-Range: 1-1/*"),
 		page("open range", "order=id", "Range: 1-", 200, `[{"id":2},{"id":3}]`, "Content-Range: 1-2/*"),
 		page("backward range", "order=id", "Range: 3-1", 416, `…PGRST103`, ""),
-		page("beyond the total", "offset=9", count, 416, `…An offset of 9 was requested, but there are only 3 rows.`, "Content-Range: -"),
+		page("beyond the total", "offset=9", count, 416, `…An offset of 9 was requested, but there are only 3 rows.`, "Content-Range: */3"),
 		page("at the total", "offset=3", count, 206, `[]`, "Content-Range: */3"),
 		page("beyond, not counted", "offset=9", "", 200, `[]`, ""),
 		page("negative limit", "limit=-1", "", 416, `…greater than or equal to zero`, ""),
@@ -180,8 +180,8 @@ func TestOneObject(t *testing.T) {
 		{name: "array of stripped", who: "ana", path: "kinds?id=eq.2", header: "Accept: application/vnd.pgrst.array+json;nulls=stripped",
 			status: 200, want: `[{"id":2}]`},
 		{name: "best quality", who: "ana", path: "items?select=id&id=eq.1", status: 200, want: `[{"id":1}]`,
-			header: "Accept: text/csv, application/vnd.pgrst.object+json;q=0.5, application/json;q=0.9"},
-		{name: "nothing we have", who: "ana", path: "items", header: "Accept: text/csv", status: 406, want: `…"PGRST107"`},
+			header: "Accept: text/html, application/vnd.pgrst.object+json;q=0.5, application/json;q=0.9"},
+		{name: "nothing we have", who: "ana", path: "items", header: "Accept: text/html", status: 406, want: `…"PGRST107"`},
 	})
 }
 

@@ -91,7 +91,7 @@ func (c *invocation) values(b *builder, t table) {
 	b.add(" from ")
 	c.from(b)
 	b.where(t, &c.query.where)
-	b.orderBy(t, c.query.order)
+	b.orderBy(&resource{node: &c.query.node, at: t})
 	b.limit(&c.query.node)
 }
 

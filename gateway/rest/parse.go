@@ -12,9 +12,10 @@ import (
 
 // parser reads one value of a query string from left to right.
 type parser struct {
-	what string // "filter", "select parameter": for errors
-	text string
-	at   int // byte offset
+	what  string // "filter", "select parameter": for errors
+	text  string
+	at    int // byte offset
+	shift int // characters of the key that PostgREST counts as columns of the value
 
 	depth     int // of nested or/and, or of embedded resources
 	conds     int
@@ -26,12 +27,15 @@ func (p *parser) fail(expecting string) *Error {
 	found := "end of input"
 	if p.at < len(p.text) {
 		r, _ := utf8.DecodeRuneInString(p.text[p.at:])
-		found = fmt.Sprintf("%q", r)
+		found = strconv.Quote(string(r))
+		if strings.HasSuffix(expecting, "end of input") {
+			found = strconv.QuoteRune(r)
+		}
 	}
 	return &Error{
 		Status: http.StatusBadRequest, Code: "PGRST100",
 		Message: fmt.Sprintf(`"failed to parse %s (%s)" (line 1, column %d)`,
-			p.what, clip(p.text), utf8.RuneCountInString(p.text[:p.at])+1),
+			p.what, clip(p.text), p.shift+utf8.RuneCountInString(p.text[:p.at])+1),
 		Details: "unexpected " + found + " expecting " + expecting,
 	}
 }
@@ -60,6 +64,8 @@ func (p *parser) end() error {
 	return nil
 }
 
+const noField = "field name (* or [a..z0..9_$])"
+
 // name reads a column name: in double quotes anything, else letters, digits, blanks, "_", "$" and inner "-".
 func (p *parser) name() (string, error) {
 	p.blanks()
@@ -82,7 +88,7 @@ func (p *parser) name() (string, error) {
 	}
 	s := strings.TrimSpace(p.text[start:p.at])
 	if s == "" {
-		return "", p.fail("field name (* or [a..z0..9_$])")
+		return "", p.fail(noField)
 	}
 	return s, nil
 }
@@ -99,6 +105,9 @@ func (p *parser) field() (f field, err error) {
 		p.at += len("->")
 		s := step{text: p.accept(">")}
 		if s.key, s.index = p.index(); !s.index {
+			if p.accept("-") { // no key begins so
+				return f, p.fail("digit")
+			}
 			if s.key, err = p.key(); err != nil {
 				return f, err
 			}
@@ -141,7 +150,7 @@ func (p *parser) key() (string, error) {
 	if key := strings.TrimSpace(p.text[start:p.at]); key != "" {
 		return key, nil
 	}
-	return "", p.fail("any non reserved character different from: .,>()")
+	return "", p.fail(`"-", digit or any non reserved character different from: .,>()`)
 }
 
 // quoted reads a text in double quotes, in which a backslash takes the next character as it is.

@@ -260,6 +260,9 @@ func (r *resource) sortBy(s *sort) error {
 			Message: "A related order on '" + s.of + "' is not possible",
 			Details: "'" + r.tableName() + "' and '" + s.of + "' do not form a many-to-one or one-to-one relationship"}
 	}
+	if i := slices.IndexFunc(s.related.columns, func(it item) bool { return it.alias == s.column }); i >= 0 && !s.related.spread {
+		s.field = s.related.columns[i].field // the column may be called as it is in the answer
+	}
 	s.related.know(&s.field)
 	return nil
 }

@@ -132,6 +132,7 @@ type media struct {
 	contentType string
 	single      bool // one object instead of an array
 	stripNulls  bool
+	csv         bool
 }
 
 const (
@@ -169,15 +170,14 @@ func parseAccept(headers []string) (media, error) {
 		return media{contentType: typeJSON + "; charset=utf-8"}, nil
 	}
 	return media{}, &Error{Status: http.StatusNotAcceptable, Code: "PGRST107",
-		Message: "None of these media types are available: " + clip(strings.Join(headers, ", ")),
-		Hint:    "Ask for application/json or application/vnd.pgrst.object+json."}
+		Message: "None of these media types are available: " + clip(strings.Join(headers, ", "))}
 }
 
 func mediaOf(kind string, params map[string]string) (media, bool) {
 	strip := params["nulls"] == "stripped"
 	suffix := "+json; charset=utf-8"
 	if strip {
-		suffix = "+json; nulls=stripped; charset=utf-8"
+		suffix = "+json;nulls=stripped; charset=utf-8"
 	}
 	switch strings.TrimSuffix(kind, "+json") {
 	case typeJSON, "application/*", "*/*":
@@ -189,38 +189,10 @@ func mediaOf(kind string, params map[string]string) (media, bool) {
 			return media{contentType: typeJSON + "; charset=utf-8"}, true
 		}
 		return media{contentType: typeArray + suffix, stripNulls: true}, true
+	case typeCSV, "text/*":
+		return media{contentType: typeCSV + "; charset=utf-8", csv: true}, true
 	case strings.TrimSuffix(typeAPI, "+json"):
 		return media{contentType: typeAPI + "; charset=utf-8"}, true
 	}
 	return media{}, false
-}
-
-// parseRange reads "Range: 0-9" into offset and limit, unless the query string has its own. Anything else is ignored,
-// as RFC 9110 has it for ranges that are not understood.
-func (q *query) parseRange(text string) error {
-	low, high, found := strings.Cut(strings.TrimPrefix(strings.TrimSpace(text), "items="), "-")
-	first, ok := boundary(low)
-	if !found || !ok || q.limit != nil || q.offset != 0 {
-		return nil
-	}
-	if high == "" {
-		q.offset = first
-		return nil
-	}
-	last, ok := boundary(high)
-	if !ok {
-		return nil
-	}
-	if last < first {
-		return rangeError("The lower boundary must be lower than or equal to the upper boundary in the Range header.")
-	}
-	n := last - first + 1
-	q.offset, q.limit = first, &n
-	return nil
-}
-
-// boundary reads a row number of a Range header; 2^62 is beyond any table and leaves room to count.
-func boundary(text string) (n int64, ok bool) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	return n, err == nil && n >= 0 && n < 1<<62
 }

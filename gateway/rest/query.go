@@ -209,7 +209,9 @@ func unescape(s string) (string, error) {
 func (q *query) set(key, value string, call bool) (s *scoped, err error) {
 	switch key {
 	case "select":
-		q.columns, q.kids, err = parseSelect(value)
+		if q.columns, q.kids, err = parseSelect(value); len(q.columns)+len(q.kids) == 0 {
+			q.columns = nil
+		}
 		return nil, err
 	case "columns":
 		q.keys, err = parseNames("columns", value)
@@ -235,7 +237,7 @@ func (q *query) set(key, value string, call bool) (s *scoped, err error) {
 	case "offset":
 		var first int64
 		first, err = parseCount(last, value)
-		s.add = func(n *node) { n.offset = first }
+		s.add = func(n *node) { n.offset = max(first, 0) }
 	case "and", "or":
 		join := last
 		if above, isNot := strings.CutSuffix(path, "not"); isNot && (above == "" || above[len(above)-1] == '.') {
@@ -288,8 +290,8 @@ func parseCount(key, value string) (int64, error) {
 	if err != nil {
 		return 0, parseError("%s=%s is not a whole number", key, clip(value))
 	}
-	if n < 0 {
-		return 0, rangeError(strings.ToUpper(key[:1]) + key[1:] + " should be greater than or equal to zero.")
+	if n < 0 && key == "limit" {
+		return 0, rangeError("Limit should be greater than or equal to zero.")
 	}
 	return n, nil
 }

@@ -13,7 +13,7 @@ func parseSelect(s string) ([]item, []*node, error) {
 	if err := p.selection(&n); err != nil {
 		return nil, nil, err
 	}
-	if p.at < len(p.text) {
+	if p.at < len(p.text) && p.text[p.at] != ')' && (p.at == 0 || p.text[p.at-1] != ')') { // else ignored as there
 		return nil, nil, p.fail(`"," or end of input`)
 	}
 	return n.columns, n.kids, nil

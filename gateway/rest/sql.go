@@ -252,29 +252,6 @@ func arrayLiteral(values []string) []byte {
 	return append(out, '}')
 }
 
-func (b *builder) orderBy(t table, terms []sort) {
-	for i, s := range terms {
-		if i == 0 {
-			b.add(" order by ")
-		} else {
-			b.add(", ")
-		}
-		if s.related != nil {
-			b.add("(")
-			b.related(s.related, func() { b.field(s.related.at, s.field) })
-			b.add(" limit 1)")
-		} else {
-			b.field(t, s.field)
-		}
-		if s.dir != "" {
-			b.add(" ", s.dir)
-		}
-		if s.nulls != "" {
-			b.add(" ", s.nulls)
-		}
-	}
-}
-
 func (b *builder) limit(q *node) {
 	if q.limit != nil {
 		b.add(" limit ")
@@ -287,10 +264,15 @@ func (b *builder) limit(q *node) {
 }
 
 // toJSON writes the beginning of a select that makes compact JSON of each row of the subquery "q" that follows.
-func (b *builder) toJSON(m media) {
-	if m.stripNulls {
-		b.add("select json_strip_nulls(row_to_json(q)) from (")
-	} else {
-		b.add("select row_to_json(q) from (")
+func (b *builder) toJSON(m media) { b.add("select ", m.form(), " from (") }
+
+// form is what is selected of the rows "q": one column of JSON, or for CSV all of them.
+func (m media) form() string {
+	switch {
+	case m.csv:
+		return "q.*"
+	case m.stripNulls:
+		return "json_strip_nulls(row_to_json(q))"
 	}
+	return "row_to_json(q)"
 }

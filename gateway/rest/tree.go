@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/run402/functions-mcp/gateway/rest/catalog"
@@ -8,6 +9,7 @@ import (
 
 // over is where the rows of a tree's root come from when that is not its table: a write's rows, a function's result.
 type over struct {
+	cte   func() // writes a common table expression that from reads from, when both the rows and their count do; or nil
 	from  func() // writes the element of FROM, with the alias that the plan has for the root
 	where func() // writes one more condition; nil for none
 }
@@ -17,6 +19,15 @@ func (b *builder) rows(r *resource, m media, src *over) {
 	b.toJSON(m)
 	b.tree(r, src)
 	b.add(") q")
+}
+
+// with writes the common table expression of src.
+func (b *builder) with(src *over) {
+	if src != nil && src.cte != nil {
+		b.add("with ")
+		src.cte()
+		b.add(" ")
+	}
 }
 
 // tree writes the select of a resource and all that it embeds.
@@ -29,7 +40,7 @@ func (b *builder) tree(r *resource, src *over) {
 	groups := b.outputs(r)
 	b.from(r, src)
 	for i, k := range r.kids {
-		if k.spread {
+		if k.spread && !k.empty() {
 			b.join(k, lateral(i))
 		}
 	}
@@ -44,7 +55,7 @@ func (b *builder) tree(r *resource, src *over) {
 			b.add(strconv.Itoa(n))
 		}
 	}
-	b.orderBy(r.at, r.order)
+	b.orderBy(r)
 	b.limit(r.node)
 	if r.limit == nil && r.via != nil && r.via.Kind.Single() && (r.via.Computed != nil || r.via.To.View) {
 		b.add(" limit 1") // it is one row by declaration only
@@ -84,7 +95,7 @@ func (b *builder) outputs(r *resource) (groups []int) {
 	}
 	for i, k := range r.kids {
 		switch {
-		case !k.spread && k.empty():
+		case k.empty():
 		case !k.spread:
 			next(true)
 			b.embedded(k)
@@ -143,6 +154,7 @@ type export struct {
 	key          string // its name in the join; "*" for every column
 	label        string // in the answer
 	agg, aggCast string // to be computed above
+	json         bool
 }
 
 func (r *resource) exports() (out []export) {
@@ -151,16 +163,17 @@ func (r *resource) exports() (out []export) {
 		if it.agg == "" && it.column == "*" {
 			e.key = "*"
 		} else if it.agg != "" {
-			e = export{r.key(i), it.label(), it.agg, it.aggCast}
+			e = export{key: r.key(i), label: it.label(), agg: it.agg, aggCast: it.aggCast}
 		}
 		out = append(out, e)
 	}
 	for _, k := range r.kids {
 		switch {
+		case k.empty():
 		case k.spread:
 			out = append(out, k.exports()...)
-		case !k.empty():
-			out = append(out, export{key: k.label(), label: k.label()})
+		default:
+			out = append(out, export{key: k.label(), label: k.label(), json: true})
 		}
 	}
 	return out
@@ -189,6 +202,9 @@ func (b *builder) spread(r, k *resource, joined string, e export) {
 		e.label = e.key
 	default:
 		b.aggregated(e.agg, e.aggCast, column)
+		if e.json && r.groups() {
+			b.add("::jsonb")
+		}
 	}
 	b.add(" as ")
 	b.ident(e.label)
@@ -323,9 +339,35 @@ func (b *builder) related(r *resource, what func()) {
 	b.conditions(r, nil)
 }
 
-// count writes the select that counts all rows of a tree which the filters let through.
-func (b *builder) count(r *resource, src *over) {
-	b.add("select count(*)")
-	b.from(r, src)
-	b.conditions(r, src)
+// orderBy writes the order of r. The field of a related resource is looked up in a subquery, unless the resource is
+// joined and has it among its columns: then rows that are grouped by it have an order too.
+func (b *builder) orderBy(r *resource) {
+	for i, s := range r.order {
+		if i == 0 {
+			b.add(" order by ")
+		} else {
+			b.add(", ")
+		}
+		switch {
+		case s.related == nil:
+			b.field(r.at, s.field)
+		case s.related.shows(s.column):
+			b.field(table{name: lateral(slices.Index(r.kids, s.related))}, s.field)
+		default:
+			b.add("(")
+			b.related(s.related, func() { b.field(s.related.at, s.field) })
+			b.add(" limit 1)")
+		}
+		if s.dir != "" {
+			b.add(" ", s.dir)
+		}
+		if s.nulls != "" {
+			b.add(" ", s.nulls)
+		}
+	}
+}
+
+// shows says that a spread resource has a column of this name in the join.
+func (r *resource) shows(column string) bool {
+	return r.spread && slices.ContainsFunc(r.exports(), func(e export) bool { return e.key == column })
 }

@@ -1,0 +1,57 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// columns begins the answer to a result with these columns: in CSV with their names.
+func (a *answer) columns(fields []pgconn.FieldDescription) {
+	if !a.media.csv || a.r.Method == http.MethodHead {
+		return
+	}
+	for i, f := range fields {
+		if i > 0 {
+			a.buf = append(a.buf, ',')
+		}
+		a.buf = appendCSV(a.buf, []byte(f.Name))
+	}
+}
+
+// record adds a row of CSV. The values are PostgreSQL's texts; null is nothing, and the empty text is quoted.
+func (a *answer) record(values [][]byte) {
+	for i, v := range values {
+		if i > 0 {
+			a.buf = append(a.buf, ',')
+		} else {
+			a.buf = append(a.buf, '\n')
+		}
+		if v != nil {
+			a.buf = appendCSV(a.buf, v)
+		}
+	}
+}
+
+// appendCSV quotes as PostgreSQL does in the text of a row, which is what PostgREST answers: not only what CSV needs, and
+// with backslashes doubled too.
+func appendCSV(out, value []byte) []byte {
+	quote := len(value) == 0
+	for _, c := range value {
+		switch c {
+		case '"', '\\', '(', ')', ',', ' ', '\t', '\n', '\r', '\v', '\f':
+			quote = true
+		}
+	}
+	if !quote {
+		return append(out, value...)
+	}
+	out = append(out, '"')
+	for _, c := range value {
+		if c == '"' || c == '\\' {
+			out = append(out, c)
+		}
+		out = append(out, c)
+	}
+	return append(out, '"')
+}
