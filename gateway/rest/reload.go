@@ -10,6 +10,9 @@ import (
 	"github.com/run402/functions-mcp/gateway/rest/catalog"
 )
 
+// maxTries is how often a request is tried whose schema keeps changing meanwhile.
+const maxTries = 10
+
 // catalog returns what the served schemas hold, and notes that the request is planned by it: see outdated.
 func (h *Handler) catalog(req *request) (*catalog.Catalog, error) {
 	if h.opts.Catalog == nil {

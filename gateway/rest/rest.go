@@ -124,7 +124,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, tail string, s S
 		return methodError(r.Method)
 	}
 	req, err := h.handle(w, r, name, call, s)
-	if err != nil && h.outdated(req, err) {
+	for tries := 1; err != nil && tries < maxTries && h.outdated(req, err); tries++ {
 		req, err = h.handle(w, r, name, call, s)
 	}
 	if err != nil && req != nil && !call {
