@@ -48,9 +48,17 @@ type request struct {
 	query   string
 	header  http.Header
 	body    []byte
-	reads   bool // it changes nothing, so it can be repeated
+	stream  *stream // in place of body
+	reads   bool    // it changes nothing, so it can be repeated
 	// answers reports whether what came beyond 2xx is an answer all the same; nil means that it is a failure.
 	answers func(status int, body []byte) bool
+}
+
+// stream is a body that is not in memory.
+type stream struct {
+	open   func() io.Reader // from its beginning; each time a reader of its own, as one that failed may still be read
+	length int64            // -1 when it is not known
+	once   bool             // it cannot be opened again
 }
 
 type answer struct {
@@ -86,7 +94,7 @@ func (c *conn) send(ctx context.Context, req request) (answer, error) {
 		switch {
 		case failure == nil:
 			return struct{}{}, nil
-		case !c.repeatable(req, failure):
+		case !c.repeatable(req, failure), req.stream != nil && req.stream.once:
 			return struct{}{}, backoff.Permanent(failure)
 		case failure.RetryAfter > 0:
 			return struct{}{}, backoff.RetryAfter(failure.RetryAfter)
@@ -142,6 +150,9 @@ func (c *conn) httpRequest(ctx context.Context, req request) *http.Request {
 		r.ContentLength = int64(len(req.body))
 		r.Body = io.NopCloser(bytes.NewReader(req.body))
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(req.body)), nil }
+	}
+	if req.stream != nil {
+		r.ContentLength, r.Body = req.stream.length, io.NopCloser(req.stream.open())
 	}
 	return r.WithContext(ctx)
 }

@@ -80,7 +80,7 @@ func (e *Error) route() string {
 	switch e.Op {
 	case "sql":
 		return "SQL"
-	case "schema", "health", "invoke":
+	case "schema", "health", "invoke", "put asset", "list assets", "get asset", "delete asset", "sign asset":
 		return "Run402"
 	}
 	return "PostgREST"

@@ -17,6 +17,7 @@ import (
 
 	"github.com/run402/functions-mcp/auth"
 	"github.com/run402/functions-mcp/core/wire"
+	"github.com/run402/functions-mcp/gateway/assets"
 	"github.com/run402/functions-mcp/gateway/mail"
 	"github.com/run402/functions-mcp/gateway/rest"
 	"github.com/run402/functions-mcp/gateway/rest/catalog"
@@ -37,6 +38,7 @@ type Options struct {
 
 	MailProvider mail.Provider // nil means that the project sends none
 	MailDomain   string        // of its mailboxes' addresses
+	Assets       AssetOptions
 }
 
 // Gateway serves one project. It is an http.Handler: give it to core.Handler, or to a listener behind auth.Guard.
@@ -49,6 +51,7 @@ type Gateway struct {
 	rest   *rest.Handler
 	audit  *auditTrail
 	mail   *mail.Mail
+	assets *assets.Assets
 }
 
 // New returns a gateway that has not touched its database yet.
@@ -90,6 +93,7 @@ func New(opts Options) *Gateway {
 	g.mux.HandleFunc(wire.Functions+"/{name}", g.invoke)
 	g.userRoutes()
 	g.mail.Routes(g.mux, func(next http.HandlerFunc) http.HandlerFunc { return g.serviceKey(apikeyFirst, g.open(next)) })
+	g.assetRoutes()
 	g.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		auth.WriteError(w, http.StatusNotFound, wire.Error{
 			Code: "NOT_FOUND", Category: "not_found", MutationState: "none",
@@ -122,10 +126,11 @@ func (g *Gateway) Close(ctx context.Context) error {
 	g.mail.Close(ctx)
 	g.audit.close(ctx)
 	g.schema.Close()
-	return g.db.close(ctx)
+	return errors.Join(g.assets.Close(), g.db.close(ctx))
 }
 
-// ServeHTTP keeps the REST routes out of the mux, which would redirect paths such as //items and answer for methods.
+// ServeHTTP keeps the routes of tables and assets out of the mux, which would redirect paths such as //items and answer
+// for methods.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if tail, ok := below(r.URL, wire.CallerRest); ok {
 		g.callerRest(w, r, tail)
@@ -133,6 +138,14 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if tail, ok := below(r.URL, wire.AdminRest); ok {
 		g.adminRest(w, r, tail)
+		return
+	}
+	if tail, ok := below(r.URL, wire.Blob); ok {
+		g.open(g.assets.Blob(tail))(w, r)
+		return
+	}
+	if tail, ok := below(r.URL, wire.AssetBlob); ok {
+		g.serviceKey(apikeyFirst, g.open(g.assets.One(tail)))(w, r)
 		return
 	}
 	g.mux.ServeHTTP(w, r)

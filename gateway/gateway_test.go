@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,7 @@ func open(dir string, project gateway.Project) *gateway.Gateway {
 	return gateway.New(gateway.Options{
 		Project: project,
 		Version: "test",
+		Assets:  gateway.AssetOptions{Dir: filepath.Join(dir, "assets")},
 		Open: func(ctx context.Context) (gateway.Cluster, error) {
 			return postgres.Open(ctx, pgtest.Config(dir, gateway.Logins()...))
 		},
