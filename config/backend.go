@@ -170,6 +170,10 @@ func (r Remote) check(lookup Lookup) (Backend, error) {
 	}
 	api, err := cleanBase(r.API)
 	errs = append(errs, err, r.readKeys(lookup.get("RUN402_JWKS")))
+	if lookup.get("RUN402_ASSETS_URL") != "" {
+		errs = append(errs, errors.New("RUN402_ASSETS_URL is set together with project keys, and says where a local project "+
+			"keeps its assets: unset it, or the keys"))
+	}
 	r.API = api
 	switch {
 	case r.ProjectID == "" && r.ServiceKey != "":

@@ -41,10 +41,11 @@ type ProjectFlags struct {
 
 // ToolFlags narrow what callers may do.
 type ToolFlags struct {
-	Toolsets []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin, functions."`
-	ReadOnly bool     `var:"RUN402_READ_ONLY" help:"Only tools that only read."`
-	Gates    string   `var:"RUN402_GATES" placeholder:"FILE" help:"Who may call what: see docs/gates.md."`
-	Confirm  string   `var:"RUN402_CONFIRM" enum:"token,elicit,deny,off" default:"token" help:"On destruction: ${enum}."`
+	Toolsets  []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin, assets, functions."`
+	ReadOnly  bool     `var:"RUN402_READ_ONLY" help:"Only tools that only read."`
+	Gates     string   `var:"RUN402_GATES" placeholder:"FILE" help:"Who may call what: see docs/gates.md."`
+	Confirm   string   `var:"RUN402_CONFIRM" enum:"token,elicit,deny,off" default:"token" help:"On destruction: ${enum}."`
+	AssetRoot []string `var:"RUN402_ASSET_ROOT" placeholder:"DIR" help:"Where put_asset may read files (stdio)."`
 }
 
 // Options makes kong take a flag that is not given from its variable, add that variable to the flag's help, and read no
@@ -72,16 +73,17 @@ type Settings struct {
 	UserTokenFile string   // the file that holds it, re-read when it changes
 	Toolsets      []string // nil means all
 	ReadOnly      bool
+	AssetRoots    []string    // directories that put_asset may read from, absolute
 	Confirm       string      // how far a call may go that destroys much; see tools.Confirm
 	Gates         *auth.Gates // nil when there are none
 	Listen        *Listen     // nil means stdio
 }
 
 // Toolsets are the toolsets that exist.
-func Toolsets() []string { return []string{"data", "admin", "functions"} }
+func Toolsets() []string { return []string{"data", "admin", "assets", "functions"} }
 
 // later are toolsets that the design has and this version does not.
-func later() []string { return []string{"email", "ai", "assets"} }
+func later() []string { return []string{"email", "ai"} }
 
 // Settings reads the rest from the environment and checks it all. The error joins every reason not to start.
 func (c Config) Settings(lookup Lookup) (Settings, error) {
@@ -100,6 +102,7 @@ func (c Config) Settings(lookup Lookup) (Settings, error) {
 	} else {
 		errs = append(errs, s.listen(c.ListenFlags, lookup))
 	}
+	errs = append(errs, s.checkRoots(c.AssetRoot))
 	if err := errors.Join(errs...); err != nil {
 		return Settings{}, err
 	}

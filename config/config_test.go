@@ -18,8 +18,8 @@ import (
 func TestFlagsComeBeforeVariablesAndThoseBeforeDefaults(t *testing.T) {
 	t.Setenv("RUN402_LOCAL_PROJECT", "from-the-process") // which nobody may read
 	vars := env("RUN402_DATA_DIR=/env RUN402_TOOLSETS=data,admin RUN402_READ_ONLY=true RUN402_CONFIRM=deny " +
-		"RUN402_GATES=/gates.json RUN402_LOG=debug")
-	flags := strings.Fields("--data-dir=/flag --toolsets=data --read-only=false --confirm=off --log-level=warn")
+		"RUN402_GATES=/gates.json RUN402_LOG=debug RUN402_ASSET_ROOT=/srv,/img")
+	flags := strings.Fields("--data-dir=/flag --toolsets=data --read-only=false --confirm=off --log-level=warn --asset-root=/flag")
 	for name, test := range map[string]struct {
 		lookup Lookup
 		args   []string
@@ -29,12 +29,17 @@ func TestFlagsComeBeforeVariablesAndThoseBeforeDefaults(t *testing.T) {
 			ProjectFlags{LocalProject: "default"}, ToolFlags{Confirm: "token"}, ListenFlags{}, LogFlags{"info", "auto"},
 		}},
 		"variables": {vars, nil, Config{
-			ProjectFlags{"/env", "default"}, ToolFlags{[]string{"data", "admin"}, true, "/gates.json", "deny"}, ListenFlags{},
-			LogFlags{"debug", "auto"},
+			ProjectFlags{"/env", "default"},
+			ToolFlags{
+				Toolsets: []string{"data", "admin"}, ReadOnly: true, Gates: "/gates.json", Confirm: "deny",
+				AssetRoot: []string{"/srv", "/img"},
+			},
+			ListenFlags{}, LogFlags{"debug", "auto"},
 		}},
 		"flags": {vars, flags, Config{
-			ProjectFlags{"/flag", "default"}, ToolFlags{[]string{"data"}, false, "/gates.json", "off"}, ListenFlags{},
-			LogFlags{"warn", "auto"},
+			ProjectFlags{"/flag", "default"},
+			ToolFlags{Toolsets: []string{"data"}, Gates: "/gates.json", Confirm: "off", AssetRoot: []string{"/flag"}},
+			ListenFlags{}, LogFlags{"warn", "auto"},
 		}},
 		"an empty variable is not set": {env("RUN402_LOCAL_PROJECT= RUN402_READ_ONLY= RUN402_LOG="), nil, Config{
 			ProjectFlags{LocalProject: "default"}, ToolFlags{Confirm: "token"}, ListenFlags{}, LogFlags{"info", "auto"},

@@ -13,6 +13,7 @@ type Local struct {
 	Project string // its name
 	Dir     string // its data directory, absolute; it may not exist yet
 	PGBin   string // where to look for PostgreSQL's programs first; empty means the usual places
+	Assets  Assets
 }
 
 var localProject = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)
@@ -42,7 +43,11 @@ func (f ProjectFlags) local(lookup Lookup, euid int) (Local, error) {
 	if err != nil {
 		return Local{}, fmt.Errorf("find the data directory: %w: give it in full with --data-dir", err)
 	}
-	return Local{Project: f.LocalProject, Dir: dir, PGBin: lookup.get("RUN402_PG_BIN")}, nil
+	assets, err := readAssets(lookup)
+	if err != nil {
+		return Local{}, err
+	}
+	return Local{Project: f.LocalProject, Dir: dir, PGBin: lookup.get("RUN402_PG_BIN"), Assets: assets}, nil
 }
 
 // dataHome follows the XDG base directory specification, which ignores relative paths.

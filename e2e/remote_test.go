@@ -46,7 +46,8 @@ func TestToolsAreThoseThatTheOperatorOpened(t *testing.T) {
 		admin = append(admin, "admin_"+name)
 	}
 	functions := []string{"invoke_function"}
-	all := slices.Concat(data, admin, functions)
+	assets := strings.Fields("put_asset list_assets get_asset delete_asset sign_asset")
+	all := slices.Concat(data, admin, assets, functions)
 	for _, c := range []struct {
 		name string
 		env  []string
@@ -55,15 +56,17 @@ func TestToolsAreThoseThatTheOperatorOpened(t *testing.T) {
 		{"everything, for the person at the machine", nil, all},
 		{"a toolset", []string{"RUN402_TOOLSETS=data"}, data},
 		{"another", []string{"RUN402_TOOLSETS=admin"}, append([]string{"whoami"}, admin...)},
+		{"assets", []string{"RUN402_TOOLSETS=assets"}, append([]string{"whoami"}, assets...)},
 		{"a third", []string{"RUN402_TOOLSETS=functions"}, append([]string{"whoami"}, functions...)},
 		{"reading only", []string{"RUN402_READ_ONLY=1"},
-			strings.Fields("whoami " + reads + " admin_describe_tables admin_query_table admin_sql")},
+			strings.Fields("whoami " + reads + " admin_describe_tables admin_query_table admin_sql" +
+				" list_assets get_asset sign_asset")},
 		{"both", []string{"RUN402_READ_ONLY=true", "RUN402_TOOLSETS=data"}, strings.Fields("whoami " + reads)},
 		{"a remote project", shared.remote(shared.base, "RUN402_PROJECT_ID", "RUN402_ANON_KEY", "RUN402_SERVICE_KEY"), all},
 		{"without a service key", shared.remote(shared.base, "RUN402_PROJECT_ID", "RUN402_ANON_KEY"),
 			slices.Concat(data, functions)},
 		{"without an anon key", shared.remote(shared.base, "RUN402_PROJECT_ID", "RUN402_SERVICE_KEY"),
-			append([]string{"whoami"}, admin...)},
+			slices.Concat([]string{"whoami"}, admin, assets)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

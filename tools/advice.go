@@ -20,8 +20,12 @@ func (s *Set) explain(ctx context.Context, t *tool, table string, f *failure) {
 	if err != nil {
 		return
 	}
-	if t.toolset == ToolsetFunctions {
+	switch t.toolset {
+	case ToolsetFunctions:
 		explainFunction(who.Anonymous(), f)
+		return
+	case ToolsetAssets:
+		s.explainAsset(f)
 		return
 	}
 	switch f.state() {

@@ -29,9 +29,9 @@ func (s *Set) opens(t *tool) (bool, error) {
 	if !s.o.Gates.Opens(name) {
 		return false, nil
 	}
-	if t.plane == planeAdmin && s.gate(t).RequireRole == nil {
+	if (t.plane == planeAdmin || t.needsRole) && s.gate(t).RequireRole == nil {
 		return false, s.o.Gates.Wrong(name, "over HTTP everyone who can reach the port is a caller, and "+t.name+
-			" works as the service role: want a requireRole")
+			" is the operator's unless a role allows it: want a requireRole")
 	}
 	return true, nil
 }

@@ -19,11 +19,14 @@ import (
 const (
 	ToolsetData      = "data"
 	ToolsetAdmin     = "admin"
+	ToolsetAssets    = "assets"
 	ToolsetFunctions = "functions"
 )
 
 // Toolsets lists the names that Options.Toolsets may hold.
-func Toolsets() []string { return []string{ToolsetData, ToolsetAdmin, ToolsetFunctions} }
+func Toolsets() []string {
+	return []string{ToolsetData, ToolsetAdmin, ToolsetAssets, ToolsetFunctions}
+}
 
 // Options says what the tools work with and which of them exist. Client and Callers are needed, the rest has defaults.
 type Options struct {
@@ -46,6 +49,9 @@ type Options struct {
 	// Secret is what the keys that seal confirmations are derived from: the service key, or else the JWT secret, so that
 	// any copy of the server opens them. Without one they are random, and good for this process alone.
 	Secret []byte
+
+	// AssetRoots are the directories that put_asset may read from; none leaves it to the client's. Nobody's over HTTP.
+	AssetRoots []string
 
 	ProjectID string
 	Backend   string // for people and agents: "local project default", "https://api.run402.com"
@@ -101,7 +107,7 @@ func (s *Set) all() []*tool {
 		list = append(append(list, s.dataTools()...), s.functionTools()...)
 	}
 	if s.o.AdminPlane {
-		list = append(list, s.adminTools()...)
+		list = append(append(list, s.adminTools()...), s.assetTools()...)
 	}
 	return list
 }

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ const (
 	planeNone   plane = "none"
 	planeCaller plane = "caller" // the caller's role, under row level security
 	planeAdmin  plane = "admin"  // the service role, which bypasses it
+	// planeService has the service key too, for what is no row: nobody's rights but the project's are in question.
+	planeService plane = "service"
 )
 
 // hints are the four annotations that clients decide by. All four are always sent.
@@ -36,6 +39,7 @@ type spec struct {
 	toolset     string
 	plane       plane
 	hints       hints
+	needsRole   bool // over HTTP it is open only to a role, as all tools of the admin plane are
 }
 
 // tool is a spec with its function behind one shape, ready to be called.
@@ -52,7 +56,14 @@ type (
 	sized    interface{ size() int }               // how many rows a result is about
 	asker    interface{ take() string }            // arguments that may hold a confirm token
 	renderer interface{ render() json.RawMessage } // a result that encodes itself, clean and within maxResult
+	pictured interface{ image() picture }          // a result that shows an image beside its JSON
 )
+
+// picture is an image that a client shows the model. One without data is none.
+type picture struct {
+	data      []byte
+	mediaType string
+}
 
 // define makes a tool of a plain function. The schema of In is reflected here, once.
 func define[In, Out any](s spec, fn func(context.Context, In) (Out, error)) *tool {
@@ -146,11 +157,20 @@ func (s *Set) run(ctx context.Context, t *tool, c *confirmation, ev *Event) (*mc
 		}
 		return nil, failed(ctx, s.o.Log, t.name, err)
 	}
+	var text json.RawMessage
 	if r, ok := out.(renderer); ok {
-		return answer(r.render(), false), nil
+		text = r.render()
+	} else {
+		text, _ = clean(marshal(out))
 	}
-	text, _ := clean(marshal(out))
-	return answer(text, false), nil
+	result := answer(text, false)
+	if p, ok := out.(pictured); ok && len(p.image().data) > 0 {
+		img := p.image()
+		result.Content = append(result.Content, mcp.ImageContent{
+			Type: "image", Data: base64.StdEncoding.EncodeToString(img.data), MIMEType: img.mediaType,
+		})
+	}
+	return result, nil
 }
 
 // explainTimeout is for what may have to be asked of the backend to explain a failure.

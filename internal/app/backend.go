@@ -47,7 +47,7 @@ func newBackend(b config.Backend, log *slog.Logger) (*backend, error) {
 			anonKey: b.AnonKey.Reveal(), serviceKey: b.ServiceKey.Reveal(),
 		}, nil
 	case config.Local:
-		g, project, err := newGateway(b, log)
+		g, project, err := newGateway(b, gatewayURL, log)
 		if err != nil {
 			return nil, err
 		}
@@ -99,8 +99,13 @@ func closeGateway(g *gateway.Gateway) error {
 	return g.Close(ctx)
 }
 
-// newGateway makes the gateway of a local project, and the project itself on the first call.
-func newGateway(local config.Local, log *slog.Logger) (*gateway.Gateway, gateway.Project, error) {
+// gatewayURL is where `functions-mcp gateway` listens unless it is told otherwise: what has a URL is found there, whoever
+// made it.
+const gatewayURL = "http://127.0.0.1:4020"
+
+// newGateway makes the gateway of a local project, and the project itself on the first call. Browsers reach it by the
+// public URL; empty means as each request did.
+func newGateway(local config.Local, publicURL string, log *slog.Logger) (*gateway.Gateway, gateway.Project, error) {
 	project, err := localProject(local)
 	if err != nil {
 		return nil, gateway.Project{}, err
@@ -113,6 +118,9 @@ func newGateway(local config.Local, log *slog.Logger) (*gateway.Gateway, gateway
 		},
 		Version: version,
 		Log:     log,
+		Assets: gateway.AssetOptions{
+			Dir: filepath.Join(local.Dir, "assets"), URL: local.Assets.URL, Quota: local.Assets.Quota, PublicURL: publicURL,
+		},
 	}), project, nil
 }
 

@@ -126,6 +126,11 @@ func (r *report) planes(ctx context.Context, b *backend) {
 			return
 		}
 		r.good("database", "starts and answers")
+		if err := b.gateway.CheckAssets(ctx); err != nil {
+			r.bad("assets", err)
+		} else {
+			r.good("assets", "can be kept")
+		}
 	}
 	if b.caller {
 		if _, err := b.client.DB("").Tables(ctx); err != nil {

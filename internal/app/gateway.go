@@ -34,7 +34,7 @@ func (c gatewayCommand) Run(ctx context.Context, p Process) (err error) {
 	if err != nil {
 		return &usageError{err}
 	}
-	g, project, err := newGateway(local, log)
+	g, project, err := newGateway(local, c.PublicURL, log)
 	if err != nil {
 		return err
 	}
