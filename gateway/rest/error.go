@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,14 +56,23 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error, role string) 
 	}
 	answer := wire.PostgRESTError{Code: e.Code, Message: e.Message, Hint: orNull(e.Hint), Details: e.List}
 	if e.List == nil {
-		answer.Details, _ = json.Marshal(orNull(e.Details)) // strings always marshal
+		answer.Details = plainJSON(orNull(e.Details))
 	}
-	body, _ := json.Marshal(answer)
+	body := plainJSON(answer)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(e.Status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // the client may be gone; nobody is left to tell
 	}
+}
+
+// plainJSON encodes what always can be, and does not care for HTML: "=>" stays as it is.
+func plainJSON(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 func orNull(s string) *string {

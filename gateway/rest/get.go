@@ -38,6 +38,7 @@ func (h *Handler) parse(w http.ResponseWriter, r *http.Request, name string, cal
 	if err != nil {
 		return nil, err
 	}
+	s.timezone = p.timezone
 	m, err := parseAccept(r.Header.Values("Accept"))
 	if err != nil {
 		return nil, err

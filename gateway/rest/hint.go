@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"regexp"
@@ -55,7 +56,7 @@ func (h *Handler) explain(req *request, err error) error {
 	}
 	var c visible
 	if lookup := h.catalogJSON(req, &c, catalogQuery, req.on.schema, req.on.name); lookup != nil {
-		return &Error{Status: HTTPStatus(pg.Code, req.as.Role), Code: pg.Code, Message: pg.Message}
+		return &Error{Status: statusOf(pg, req.as.Role), Code: pg.Code, Message: pg.Message}
 	}
 	switch {
 	case !c.Exists:
@@ -67,6 +68,26 @@ func (h *Handler) explain(req *request, err error) error {
 		return columnNotFound(req, pg, c.Columns)
 	}
 	return err
+}
+
+// catalogJSON runs a query of the system catalogs that returns one JSON value, as the request's role, and decodes it.
+func (h *Handler) catalogJSON(req *request, into any, sql string, args ...string) error {
+	st := statement{sql: sql}
+	for _, a := range args {
+		st.args = append(st.args, []byte(a))
+	}
+	return h.run(req.http, req.as, batch{
+		readOnly:   true,
+		statements: []statement{st},
+		read: func(_ int, rows *pgconn.ResultReader) error {
+			for rows.NextRow() {
+				if err := json.Unmarshal(rows.Values()[0], into); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
 }
 
 func tableNotFound(t table, tables []string) *Error {

@@ -1,25 +1,32 @@
 package rest
 
 import (
-	"net/http"
+	"encoding/hex"
 	"slices"
+
+	"github.com/run402/functions-mcp/gateway/rest/catalog"
 )
 
 // invocation is a call of a function, ready to become a statement.
 type invocation struct {
 	*request
-	nonce string
-	fn    function
-	given []string // the names of the arguments
-	body  *body    // of POST
-	whole bool     // the body as it is is the one, unnamed argument
+	nonce   string
+	payload payload           // of POST
+	body    *body             // the payload as an object of arguments, or an array whose first object they are
+	given   []string          // the names of the arguments
+	fn      *catalog.Function // the overload that is called
+	whole   bool              // the payload as it is is the one, unnamed argument
+	root    *resource         // what to answer of the result
 }
 
-// argsName is the alias of the row of arguments that comes from the request body.
-const argsName = "pgrst_args"
+const (
+	argsName   = "pgrst_args"   // the row of arguments that comes from the request body
+	scalarName = "pgrst_scalar" // the column of a function that returns single values
+	callName   = "pgrst_call"   // the rows that a function returned, when they are counted too
+)
 
 // readArgs notes which arguments there are.
-func (c *invocation) readArgs(limit int64, read bool) error {
+func (c *invocation) readArgs(limit int64, read bool) (err error) {
 	if read {
 		for _, a := range c.query.args {
 			if !slices.Contains(c.given, a.name) {
@@ -28,68 +35,77 @@ func (c *invocation) readArgs(limit int64, read bool) error {
 		}
 		return nil
 	}
-	p, err := readPayload(c.w, c.http, limit)
-	if err != nil {
+	if c.payload, err = readPayload(c.w, c.http, limit); err != nil || c.payload.whole() {
 		return err
 	}
-	if len(p.raw) == 0 {
-		p.raw = []byte("{}")
+	if c.payload.kind == typeJSON && len(c.payload.raw) == 0 {
+		c.payload.raw = []byte("{}")
 	}
-	if c.body, err = p.rows(); err != nil {
+	if c.body, err = c.payload.rows(); err != nil {
 		return err
 	}
-	if c.body.array {
-		return bodyError("the arguments of a function have to be one JSON object")
+	if c.given = c.body.keys; c.query.keys != nil {
+		c.given = c.query.keys
+	} else if !c.body.same {
+		return keysDiffer()
 	}
-	c.given = c.body.keys
 	return nil
 }
 
-// statement builds the call. Its rows are the JSON to answer.
+// single says that the function returns single values, not rows whose columns are known: then they are a column.
+func (c *invocation) single() bool { return !c.fn.Composite || len(c.fn.Columns) == 0 }
+
+// counted says that the total comes with the rows, since the function must not be called twice: see statement.
+func (c *invocation) counted() bool { return c.prefer.count != "" && c.fn.Set && c.fn.Volatile }
+
+// statement builds the call. Its rows are the JSON to answer; when they are counted, the first is the total.
 func (c *invocation) statement() statement {
 	b := newBuilder()
-	t := table{name: c.on.name}
-	guards := c.guards()
-	switch {
-	case c.fn.Void:
-		b.add("select null::json from ")
-		c.from(b)
-		return b.statement()
-	case len(guards) > 0:
-		b.add("with w as materialized (")
-		c.values(b, t)
-		b.add(") ")
-		if c.fn.Composite {
-			b.toJSON(c.media)
-			b.add("select * from w where ")
-			b.guards(c.nonce, guards)
-			b.add(") q")
-		} else {
-			b.add("select w.value from w where ")
-			b.guards(c.nonce, guards)
+	call := c.from
+	if c.counted() {
+		call = func(b *builder) {
+			b.add(callName, " as ")
+			b.ident(c.on.name)
 		}
-	case c.fn.Composite:
-		b.toJSON(c.media)
-		c.values(b, t)
-		b.add(") q")
-	default:
-		c.values(b, t)
+		b.add("with ", callName, " as materialized (select ")
+		b.star(table{name: c.on.name})
+		b.add(" from ")
+		c.from(b)
+		b.add(") select (")
+		b.count(c.root, &over{from: func() { call(b) }})
+		b.add(")::text union all select v::text from (")
+	}
+	guards := c.guards()
+	if len(guards) > 0 {
+		b.add("with w(v) as materialized (")
+	}
+	c.rows(b, call)
+	if len(guards) > 0 {
+		b.add(") select v from w where ")
+		b.guards(c.nonce, guards)
+	}
+	if c.counted() {
+		b.add(") as rows(v)")
 	}
 	return b.statement()
 }
 
-// values writes the select of what the function returns: its columns, or for a single value its JSON as "value".
-func (c *invocation) values(b *builder, t table) {
-	b.add("select ")
-	if c.fn.Composite {
-		b.items(t, c.query.columns)
-	} else {
-		b.add("to_json(")
-		b.column(t, t.name) // the column of a function that returns one value is named as its alias
-		b.add(") as value")
+// rows writes the select of what is answered, one value a row.
+func (c *invocation) rows(b *builder, call func(*builder)) {
+	t := table{name: c.on.name}
+	switch {
+	case !c.single():
+		b.rows(c.root, c.media, &over{from: func() { call(b) }})
+		return
+	case c.fn.Void:
+		b.add("select null::json")
+	default:
+		b.add("select to_json(")
+		b.column(t, scalarName)
+		b.add(")")
 	}
 	b.add(" from ")
-	c.from(b)
+	call(b)
 	b.where(t, &c.query.where)
 	b.orderBy(&resource{node: &c.query.node, at: t})
 	b.limit(&c.query.node)
@@ -98,83 +114,114 @@ func (c *invocation) values(b *builder, t table) {
 // count builds the statement that counts all rows which the filters let through.
 func (c *invocation) count() statement {
 	b := newBuilder()
-	b.add("select count(*) from ")
-	c.from(b)
-	b.where(table{name: c.on.name}, &c.query.where)
+	b.count(c.root, &over{from: func() { c.from(b) }})
 	return b.statement()
 }
 
-// from writes the call as an element of FROM. The types of arguments are the catalog's own SQL.
+// from writes the call as an element of FROM. The types of parameters are the catalog's own SQL.
 func (c *invocation) from(b *builder) {
-	named := make([]argument, 0, len(c.given))
-	for _, a := range c.fn.Args {
-		if a.Name != "" && slices.Contains(c.given, a.Name) {
-			named = append(named, a)
+	named := make([]catalog.Param, 0, len(c.given))
+	for _, p := range c.fn.Params {
+		if !c.whole && slices.Contains(c.given, p.Name) {
+			named = append(named, p)
 		}
 	}
-	if c.body != nil && !c.whole && len(named) > 0 {
-		b.add("json_to_record(")
-		b.param(c.body.json)
-		b.add(") as ", argsName, " (")
-		for i, a := range named {
-			if i > 0 {
-				b.add(", ")
-			}
-			b.ident(a.Name)
-			b.add(" ", a.Type)
-		}
-		b.add("), lateral ")
+	typed := c.body != nil && c.body.form == nil && len(named) > 0 // PostgreSQL takes the values from JSON
+	if typed {
+		c.record(b, named)
+		b.add(", lateral ")
 	}
-	b.table(c.on)
+	record := c.single() && c.fn.Returns == "record" // in FROM, PostgreSQL wants to know its columns
+	if record {
+		b.add("(select ")
+	}
+	b.table(table{c.fn.Schema, c.fn.Name})
 	b.add("(")
 	if c.whole {
-		b.param(c.body.json)
-		b.add("::", c.fn.Args[0].Type)
+		b.param(c.wholeValue())
+		b.add("::", c.fn.Params[0].Type)
 	}
-	for i, a := range named {
+	for i, p := range named {
 		if i > 0 {
 			b.add(", ")
 		}
-		if a.Variadic {
+		if p.Variadic {
 			b.add("variadic ")
 		}
-		b.ident(a.Name)
+		b.ident(p.Name)
 		b.add(" => ")
-		if c.body != nil {
-			b.column(table{name: argsName}, a.Name)
+		if typed {
+			b.column(table{name: argsName}, p.Name)
 			continue
 		}
-		b.param(c.value(a))
-		b.add("::", a.Type)
+		b.param(c.value(p))
+		b.add("::", p.Cast)
 	}
-	b.add(") as ")
+	b.add(")")
+	if record {
+		b.add(")")
+	}
+	b.add(" as ")
 	b.ident(c.on.name)
+	if c.single() { // whose one column may have the name of an output parameter
+		b.add("(", scalarName, ")")
+	}
 }
 
-// value is what the query string gives for an argument: the last of the values, or for a variadic one all of them.
-func (c *invocation) value(a argument) []byte {
+// record writes the body as one row of arguments. Of an array it is the first object.
+func (c *invocation) record(b *builder, named []catalog.Param) {
+	if c.body.array {
+		b.add("(select * from json_to_recordset(")
+	} else {
+		b.add("json_to_record(")
+	}
+	b.param(c.body.json)
+	b.add(") as ", argsName, " (")
+	for i, p := range named {
+		if i > 0 {
+			b.add(", ")
+		}
+		b.ident(p.Name)
+		b.add(" ", p.Cast)
+	}
+	b.add(")")
+	if c.body.array {
+		b.add(" limit 1) as ", argsName)
+	}
+}
+
+// wholeValue is the body in the text form of the type that takes it.
+func (c *invocation) wholeValue() []byte {
+	if c.payload.kind == typeBytes {
+		return append([]byte(`\x`), hex.EncodeToString(c.payload.raw)...)
+	}
+	return c.payload.raw
+}
+
+// value is what the query string or the form gives for an argument: the last of its values, or for a variadic one all.
+func (c *invocation) value(p catalog.Param) []byte {
 	var values []string
+	if c.body != nil {
+		values = c.body.form[p.Name]
+	}
 	for _, v := range c.query.args {
-		if v.name == a.Name {
+		if c.body == nil && v.name == p.Name {
 			values = append(values, v.value)
 		}
 	}
-	if a.Variadic {
+	if p.Variadic {
 		return arrayLiteral(values)
 	}
 	return []byte(values[len(values)-1])
 }
 
-// guards are for functions that may write: what a read returns can be judged after it.
+// guards limit the rows of a function that returns a set. That there is just one row can be judged after a read.
 func (c *invocation) guards() []guard {
 	var gs []guard
-	if !c.fn.Volatile || c.http.Method != http.MethodPost {
-		return nil
-	}
 	if c.prefer.maxAffected != nil {
 		gs = append(gs, guard{"max", " > ", *c.prefer.maxAffected})
 	}
-	if c.media.single && c.fn.Set {
+	if c.media.single && c.fn.Set && c.fn.Volatile {
 		gs = append(gs, guard{"one", " <> ", 1})
 	}
 	return gs

@@ -39,6 +39,19 @@ type apiColumn struct {
 	RefColumn string   `json:"ref_column"`
 }
 
+// function is one overload of a function in the schema.
+type function struct {
+	Volatile bool       `json:"volatile"`
+	Args     []argument `json:"args"`     // the input ones
+	Defaults int        `json:"defaults"` // how many of the last ones have a default
+}
+
+type argument struct {
+	Name     string `json:"name"` // may be empty
+	Type     string `json:"type"` // as SQL, from the catalog
+	Variadic bool   `json:"variadic"`
+}
+
 type apiFunction struct {
 	function
 	Name    string `json:"name"`

@@ -31,7 +31,8 @@ func twoSchemas(t *testing.T) (*Handler, Session) {
 	if _, err := pool.Exec(t.Context(), setup); err != nil {
 		t.Fatal(err)
 	}
-	return New(Options{Schemas: []string{"p2", "p1"}, SearchPath: []string{"auth"}}), Session{
+	schemas, path := []string{"p2", "p1"}, []string{"auth"}
+	return New(Options{Schemas: schemas, SearchPath: path, Catalog: catalogOf(schemas, path)}), Session{
 		Pool: pool, Role: "authenticated", Become: "authenticated", Claims: `{"role":"authenticated","sub":"ana"}`,
 		Credentials: true, StatementTimeout: 5 * time.Second,
 	}
@@ -78,7 +79,7 @@ func TestProfilesAndBecoming(t *testing.T) {
 			want: `…authenticated has to pay`}, vetted},
 		{exchange{name: "a write too", method: "POST", path: "items", body: `{"id":9}`, header: "X-Vet: 1", status: 402,
 			want: `…PT402`}, vetted},
-		{exchange{name: "a role that is not there", path: "items", status: 400, want: `…nobody_at_all`}, closed},
+		{exchange{name: "a role that is not there", path: "items", status: 401, want: `…nobody_at_all`}, closed},
 		{exchange{name: "what the role has of its own", path: "items?select=id&limit=1", status: 200, want: `[{"id":1}]`}, own},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -28,6 +28,13 @@ var shared world // made by TestMain; tests put the rows back with fresh
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
+// catalogOf returns what the tests' PostgreSQL holds in some schemas.
+func catalogOf(schemas, path []string) *catalog.Cache {
+	return catalog.New(func(ctx context.Context, old *catalog.Catalog) (*catalog.Catalog, error) {
+		return catalog.Load(ctx, shared.pools[postgres.Superuser], schemas, path, old)
+	})
+}
+
 func runTests(m *testing.M) int {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "rest")
@@ -46,10 +53,7 @@ func runTests(m *testing.M) int {
 	defer server.Close(ctx)
 	schemas, path := []string{"p1"}, []string{"public", "auth"}
 	shared.pools = map[string]*pgxpool.Pool{}
-	shared.handler = New(Options{Schemas: schemas, SearchPath: path, Catalog: catalog.New(
-		func(ctx context.Context, old *catalog.Catalog) (*catalog.Catalog, error) {
-			return catalog.Load(ctx, shared.pools[postgres.Superuser], schemas, path, old)
-		})})
+	shared.handler = New(Options{Schemas: schemas, SearchPath: path, Catalog: catalogOf(schemas, path)})
 	for _, login := range append(logins, postgres.Superuser) {
 		cfg, err := pgxpool.ParseConfig("pool_max_conns=4")
 		if err != nil {

@@ -63,7 +63,7 @@ func (h *Handler) describe(m *mutation) error {
 		return err
 	}
 	if m.table = c.Table(m.on.schema, m.on.name); m.table == nil {
-		return tableNotFound(m.on, nil)
+		return &pgconn.PgError{Code: "42P01"} // as PostgreSQL would say, see explain
 	}
 	if m.perRow {
 		for _, name := range m.cols {

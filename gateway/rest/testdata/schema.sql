@@ -142,12 +142,24 @@ begin
 	execute 'listen something';
 	return pg_backend_pid();
 end $$;
+create function one_out(out x int) language sql immutable as $$ select 7 $$;
+create function anything(n int) returns record language sql stable as $$ select id, title from items where id = n $$;
+create function shout(text) returns text language sql immutable as $$ select upper($1) $$;
+create function size(bytea) returns int language sql immutable as $$ select length($1) $$;
+create function zone() returns text language sql stable as $$ select current_setting('timezone') $$;
+create function shape(status text, headers json) returns text language plpgsql as $$ begin
+	perform set_config('response.status', status, true), set_config('response.headers', headers::text, true);
+	return 'shaped';
+end $$;
+create function answer(msg text, det text) returns void language plpgsql as $$ begin
+	raise sqlstate 'PGRST' using message = msg, detail = det;
+end $$;
 create function closed() returns int language sql immutable as $$ select 1 $$;
 create function dim(a int) returns int language sql as $$ select 1 $$;
 create function dim(a int, b int default 1) returns int language sql as $$ select 1 $$;
 create function litter_less() returns int language sql as $$ select pg_backend_pid() $$;
 grant execute on function add, pick, first_item, evens, pair_of, total, echo, feel, nothing, rename_all, twice(int), twice(text), boom,
-	litter, litter_less to authenticated, anon;
+	litter, litter_less, one_out, shout, size, zone, shape, answer, anything to authenticated, anon;
 
 create view breaks with (security_invoker) as select n, pad, 1 / (15000 - n) as v from big;
 grant select on breaks to authenticated;
