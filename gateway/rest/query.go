@@ -116,7 +116,8 @@ const (
 // operator is an argument of it.
 func parseQuery(raw string, call bool) (*query, error) {
 	q := &query{node: node{where: cond{join: "and"}}}
-	var later []scoped
+	var later []parameter
+	filters := 0
 	for raw != "" {
 		var pair string
 		pair, raw, _ = strings.Cut(raw, "&")
@@ -134,31 +135,37 @@ func parseQuery(raw string, call bool) (*query, error) {
 		if !hasValue {
 			continue // as PostgREST does: a parameter without "=" says nothing
 		}
-		s, err := q.set(key, value, call)
-		if err != nil {
-			return nil, err
-		}
-		if s != nil {
-			later = append(later, *s)
-		}
-		if len(later) > maxFilters {
+		if filters++; filters > maxFilters {
 			return nil, parseError("more than %d filters", maxFilters)
 		}
-	}
-	for _, s := range later { // select= may come last, and says which resources there are
-		n, err := q.find(s.path)
+		p, err := q.set(key, value, call)
+		if err == nil && len(p.path) > 0 {
+			later = append(later, p)
+		} else if err == nil {
+			err = q.add(p)
+		}
 		if err != nil {
 			return nil, err
 		}
-		s.add(n)
+	}
+	for _, p := range later { // select= may come last, and says which resources there are
+		n, err := q.find(p.path)
+		if err == nil {
+			err = n.add(p)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	return q, nil
 }
 
-// scoped is a parameter about the resource at a path of embedded ones: a filter, an order or a part of a range.
-type scoped struct {
-	path []string
-	add  func(n *node)
+// parameter is one of the resource at a path of embedded ones. Its key is "order", "limit", "offset", "and", "or",
+// "not.and" or "not.or", or it is a filter on the field; with neither it says nothing of a resource.
+type parameter struct {
+	path       []string
+	key, value string
+	field      field
 }
 
 // find returns the resource at a path below n. A name that is not among the labels may be the name of a resource that
@@ -205,83 +212,88 @@ func unescape(s string) (string, error) {
 	return t, nil
 }
 
-// set takes one parameter. Of select, columns, on_conflict, limit and offset the last wins; filters and orders add up.
-func (q *query) set(key, value string, call bool) (s *scoped, err error) {
+// set takes what a parameter says of the whole request, and returns one that is about a resource.
+func (q *query) set(key, value string, call bool) (p parameter, err error) {
 	switch key {
 	case "select":
 		if q.columns, q.kids, err = parseSelect(value); len(q.columns)+len(q.kids) == 0 {
 			q.columns = nil
 		}
-		return nil, err
+		return p, err
 	case "columns":
 		q.keys, err = parseNames("columns", value)
-		return nil, err
+		return p, err
 	case "on_conflict":
 		q.onConflict, err = parseNames("on_conflict", value)
-		return nil, err
+		return p, err
 	}
 	path, last := "", key
 	if n := strings.LastIndexByte(key, '.'); n >= 0 {
 		path, last = key[:n], key[n+1:]
 	}
-	s = &scoped{}
 	switch last {
-	case "order":
-		var terms []sort
-		terms, err = parseOrder(value)
-		s.add = func(n *node) { n.order = append(n.order, terms...) }
-	case "limit":
-		var most int64
-		most, err = parseCount(last, value)
-		s.add = func(n *node) { n.limit = &most }
-	case "offset":
-		var first int64
-		first, err = parseCount(last, value)
-		s.add = func(n *node) { n.offset = max(first, 0) }
+	case "order", "limit", "offset":
 	case "and", "or":
-		join := last
-		if above, isNot := strings.CutSuffix(path, "not"); isNot && (above == "" || above[len(above)-1] == '.') {
-			path, join = strings.TrimSuffix(above, "."), "not."+last
+		if above, not := strings.CutSuffix(path, "not"); not && (above == "" || above[len(above)-1] == '.') {
+			path, last = strings.TrimSuffix(above, "."), "not."+last
 		}
-		var c cond
-		c, err = parseLogic(join, value)
-		s.add = func(n *node) { n.where.kids = append(n.where.kids, c) }
 	default:
-		return q.filter(key, value, call)
+		if call && !startsWithOperator(value) {
+			q.args = append(q.args, arg{key, value})
+			return p, nil
+		}
+		return parseFilterKey(key, value)
 	}
-	if err != nil || path == "" {
-		return s, err
+	p.key, p.value = last, value
+	if path != "" {
+		t := &parser{what: "tree path", text: path}
+		p.path, err = t.names(".")
 	}
-	p := &parser{what: "tree path", text: path}
-	s.path, err = p.names(".")
-	return s, err
+	return p, err
 }
 
-// filter takes a parameter that is named after a field: "col=op.value", "rel.col->>key=op.value".
-func (q *query) filter(key, value string, call bool) (*scoped, error) {
-	if call && !startsWithOperator(value) {
-		q.args = append(q.args, arg{key, value})
-		return nil, nil
-	}
-	p := &parser{what: "tree path", text: key}
-	var path []string
-	f, err := p.field()
-	for err == nil && p.accept(".") {
-		path = append(path, f.column)
-		f, err = p.field()
+// parseFilterKey reads the key of a filter: "col", "rel.col->>key".
+func parseFilterKey(key, value string) (p parameter, err error) {
+	t := &parser{what: "tree path", text: key}
+	p.value = value
+	p.field, err = t.field()
+	for err == nil && t.accept(".") {
+		p.path = append(p.path, p.field.column)
+		p.field, err = t.field()
 	}
 	if err == nil {
-		err = p.end()
+		err = t.end()
 	}
-	if err != nil {
-		return nil, err
+	return p, err
+}
+
+// add takes a parameter of this resource. Of limit and offset the last wins; filters and orders add up.
+func (n *node) add(p parameter) error {
+	switch p.key {
+	case "order":
+		terms, err := parseOrder(p.value)
+		n.order = append(n.order, terms...)
+		return err
+	case "limit":
+		most, err := parseCount(p.key, p.value)
+		n.limit = &most
+		return err
+	case "offset":
+		first, err := parseCount(p.key, p.value)
+		n.offset = max(first, 0)
+		return err
+	case "and", "or", "not.and", "not.or":
+		c, err := parseLogic(p.key, p.value)
+		n.where.kids = append(n.where.kids, c)
+		return err
 	}
-	v := &parser{what: "filter", text: value}
-	c, err := v.operation(f, false)
-	if err != nil {
-		return nil, err
+	if p.field.column == "" {
+		return nil
 	}
-	return &scoped{path, func(n *node) { n.where.kids = append(n.where.kids, c) }}, nil
+	v := &parser{what: "filter", text: p.value}
+	c, err := v.operation(p.field, false)
+	n.where.kids = append(n.where.kids, c)
+	return err
 }
 
 // parseCount reads limit= and offset=. PostgREST ignores one that is no number; we say so, since the caller meant it.

@@ -8,6 +8,9 @@ import (
 // parseRange keeps a query to the rows of "Range: 0-9". Anything else is ignored, as RFC 9110 has it for ranges that are
 // not understood; and limit=0 asks for no row anyway.
 func (q *query) parseRange(text string) error {
+	if text == "" {
+		return nil
+	}
 	low, high, found := strings.Cut(strings.TrimPrefix(strings.TrimSpace(text), "items="), "-")
 	first, ok := boundary(low)
 	if !found || !ok || q.limit != nil && *q.limit == 0 {

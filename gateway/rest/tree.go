@@ -45,15 +45,13 @@ func (b *builder) tree(r *resource, src *over) {
 		}
 	}
 	b.conditions(r, src)
-	if r.groups() {
-		for i, n := range groups {
-			if i == 0 {
-				b.add(" group by ")
-			} else {
-				b.add(", ")
-			}
-			b.add(strconv.Itoa(n))
+	for i, n := range groups {
+		if i == 0 {
+			b.add(" group by ")
+		} else {
+			b.add(", ")
 		}
+		b.add(strconv.Itoa(n))
 	}
 	b.orderBy(r)
 	b.limit(r.node)
@@ -68,14 +66,14 @@ func (r *resource) groups() bool { return !r.hoisted && r.aggregates() }
 // lateral names the i-th embedded resource where it is joined.
 func lateral(i int) string { return "pgrst_" + strconv.Itoa(i+1) }
 
-// outputs writes the list of what is selected, and returns the positions that are not aggregated.
+// outputs writes the list of what is selected, and returns the positions to group by.
 func (b *builder) outputs(r *resource) (groups []int) {
-	n := 0
+	n, grouped := 0, r.groups()
 	next := func(grouping bool) {
 		if n++; n > 1 {
 			b.add(", ")
 		}
-		if grouping {
+		if grouping && grouped {
 			groups = append(groups, n)
 		}
 	}
@@ -99,7 +97,7 @@ func (b *builder) outputs(r *resource) (groups []int) {
 		case !k.spread:
 			next(true)
 			b.embedded(k)
-			if r.groups() {
+			if grouped {
 				b.add("::jsonb") // JSON has no equality
 			}
 			b.add(" as ")
