@@ -156,8 +156,19 @@ func (c *counting) inRange(q *query) error {
 	if total == nil || q.offset <= *total {
 		return nil
 	}
-	n := strconv.FormatInt(*total, 10)
-	e := rangeError("An offset of " + strconv.FormatInt(q.offset, 10) + " was requested, but there are only " + n + " rows.")
+	return outOfRange(q.offset, *total)
+}
+
+func outOfRange(offset, total int64) *Error {
+	n := strconv.FormatInt(total, 10)
+	e := rangeError("An offset of " + strconv.FormatInt(offset, 10) + " was requested, but there are only " + n + " rows.")
 	e.Header = http.Header{"Content-Range": {"*/" + n}}
 	return e
+}
+
+// count writes the select that counts all rows which the filters let through.
+func (b *builder) count(r *resource, src *over) {
+	b.add("select count(*)")
+	b.from(r, src)
+	b.conditions(r, src)
 }
