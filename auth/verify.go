@@ -34,6 +34,9 @@ type Verifier struct {
 	keys      Keys
 	projectID string
 	eternal   bool
+	leeway    time.Duration
+	roleAt    ClaimPath
+	noRole    string // what a token without a role is
 	now       func() time.Time
 	parser    *jwt.Parser
 	recent    recentTokens
@@ -47,6 +50,15 @@ func WithClock(now func() time.Time) Option { return func(v *Verifier) { v.now =
 
 // AllowNoExpiry accepts tokens without an exp claim: project keys, and the dev tokens of Run402 Core.
 func AllowNoExpiry() Option { return func(v *Verifier) { v.eternal = true } }
+
+// WithLeeway lets the clocks of those who sign and of this machine differ by d.
+func WithLeeway(d time.Duration) Option { return func(v *Verifier) { v.leeway = d } }
+
+// RoleAt reads the role at a path of the claims, and takes a token without one for otherwise. Such tokens are not
+// Run402's: a sub, email or project_id that is no text says nothing.
+func RoleAt(path ClaimPath, otherwise string) Option {
+	return func(v *Verifier) { v.roleAt, v.noRole = path, otherwise }
+}
 
 // NewHS256 returns a verifier for a bare passphrase, which is one key without a kid: a token that names a kid is
 // refused. See NewVerifier; an empty secret refuses every token.
@@ -85,9 +97,9 @@ func (v *Verifier) Verify(token string) (Caller, error) {
 	switch now, c := v.now(), signed.caller; {
 	case c.Expires.IsZero() && !v.eternal:
 		return Caller{}, ErrNoExpiry
-	case c.expired(now):
+	case c.expired(now.Add(-v.leeway)):
 		return Caller{}, ErrExpired
-	case now.Before(signed.notBefore):
+	case now.Add(v.leeway).Before(signed.notBefore):
 		return Caller{}, ErrNotYetValid
 	case v.projectID != "" && c.ProjectID != v.projectID:
 		return Caller{}, ErrOtherProject
@@ -123,7 +135,7 @@ func (v *Verifier) read(token string, set *KeySet) (signedToken, error) {
 	if _, err := v.parser.ParseWithClaims(token, &p, key); err != nil {
 		return signedToken{}, verifyError(err)
 	}
-	c, err := p.caller(token)
+	c, err := p.caller(token, v.roleAt, v.noRole)
 	return signedToken{c, p.notBefore, set}, err
 }
 
@@ -142,7 +154,7 @@ func Unverified(token string) (Caller, error) {
 	if err := p.UnmarshalJSON(raw); err != nil {
 		return Caller{}, err
 	}
-	return p.caller(token)
+	return p.caller(token, ClaimPath{}, "")
 }
 
 func verifyError(err error) error {
@@ -191,16 +203,20 @@ func (p *payload) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-func (p *payload) caller(token string) (Caller, error) {
+func (p *payload) caller(token string, roleAt ClaimPath, noRole string) (Caller, error) {
 	c := Caller{Token: token, Claims: p.raw}
-	for name, to := range map[string]*string{
-		"sub": &c.ID, "email": &c.Email, "role": &c.Role, "project_id": &c.ProjectID,
-	} {
-		if err := p.text(name, to); err != nil {
+	texts := map[string]*string{"sub": &c.ID, "email": &c.Email, "project_id": &c.ProjectID}
+	if roleAt.steps == nil {
+		texts["role"] = &c.Role
+	} else if c.Role = roleAt.find(p.raw); c.Role == "" {
+		c.Role = noRole
+	}
+	for name, to := range texts {
+		if err := p.text(name, to); err != nil && roleAt.steps == nil {
 			return Caller{}, err
 		}
 	}
-	if c.Role == "" {
+	if c.Role == "" && roleAt.steps == nil {
 		return Caller{}, fmt.Errorf("%w: it has no role claim", ErrMalformed)
 	}
 	for name, to := range map[string]*time.Time{"exp": &c.Expires, "nbf": &p.notBefore} {

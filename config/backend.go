@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/run402/functions-mcp/auth"
@@ -17,7 +18,7 @@ import (
 // DefaultAPIBase is where hosted Run402 answers; contract section 1.1.
 const DefaultAPIBase = "https://api.run402.com"
 
-// Backend is what answers below core: a Local or a Remote.
+// Backend is what answers below core: a Local, a Remote or a Database.
 type Backend interface{ isBackend() }
 
 // Remote is hosted Run402 or a self-hosted Run402 Core, reached by HTTPS. At least one key is there. Without an anon
@@ -29,12 +30,18 @@ type Remote struct {
 	ServiceKey Secret
 	JWTSecret  Secret // what tokens without a kid are signed with; may be empty
 
-	Keys    *auth.KeySet // of RUN402_JWKS when that is a file; may be nil
-	KeysURL string       // and when it is a URL
+	PublishedKeys
 }
 
-func (Local) isBackend()  {}
-func (Remote) isBackend() {}
+// PublishedKeys is the keyset of RUN402_JWKS.
+type PublishedKeys struct {
+	Keys    *auth.KeySet // when it is a file; may be nil
+	KeysURL string       // when it is a URL
+}
+
+func (Local) isBackend()    {}
+func (Remote) isBackend()   {}
+func (Database) isBackend() {}
 
 // Verify returns how to verify callers' tokens: with the secret and the keyset that the operator gave, else with the
 // keys that the backend publishes to whoever has the service key, else by asking the backend.
@@ -82,7 +89,7 @@ func (r Remote) keysBearer() string {
 func (r Remote) Asks() bool { return r.JWTSecret == "" && r.Keys == nil && r.KeysURL == "" }
 
 // readKeys takes RUN402_JWKS, a URL or a file.
-func (r *Remote) readKeys(from string) error {
+func (r *PublishedKeys) readKeys(from string) error {
 	switch {
 	case from == "":
 		return nil
@@ -138,13 +145,16 @@ func (c Config) backend(lookup Lookup) (Backend, error) {
 		JWTSecret:  Secret(lookup.get("RUN402_JWT_SECRET")),
 	}
 	hasKey := r.AnonKey != "" || r.ServiceKey != ""
-	database := lookup.get("RUN402_DATABASE_URL") != "" || lookup.get("RUN402_ADMIN_DATABASE_URL") != ""
+	database := slices.ContainsFunc(databaseURLs(), func(name string) bool { return lookup.get(name) != "" })
 	switch {
 	case database && (hasKey || r.API != ""):
 		return nil, errors.New("a database URL is set together with RUN402_API_BASE or project keys, and only one " +
 			"can answer: unset the database URL to use the API, or RUN402_API_BASE and the keys to use the database")
 	case database:
-		return nil, nil // refused by Unsupported
+		return c.database(lookup)
+	case c.servesDatabase() != "":
+		return nil, fmt.Errorf("%s says how a PostgreSQL of your own is served, and none is given: "+
+			"set RUN402_DATABASE_URL, or unset it", c.servesDatabase())
 	case hasKey:
 		return r.check(lookup)
 	case r.API != "":

@@ -162,12 +162,6 @@ func TestStartIsRefused(t *testing.T) {
 		"a password":   {"RUN402_ASSETS_URL=s3://u:p@b", nil, []string{"RUN402_ASSETS_URL", "AWS_ACCESS_KEY_ID"}},
 		"assets there": {"RUN402_ASSETS_URL=s3://b RUN402_ANON_KEY=x", nil, []string{"RUN402_ASSETS_URL", "project keys"}},
 		"no quota":     {"RUN402_ASSETS_QUOTA_MB=1GB", nil, []string{"RUN402_ASSETS_QUOTA_MB", "megabytes"}},
-		"own database": {
-			"RUN402_DATABASE_URL=postgres://h/d", nil, []string{"RUN402_DATABASE_URL", "not support"},
-		},
-		"own admin database": {
-			"RUN402_ADMIN_DATABASE_URL=postgres://h/d", nil, []string{"RUN402_ADMIN_DATABASE_URL", "not support"},
-		},
 		"project that is a path": {
 			"RUN402_LOCAL_PROJECT=../etc", nil, []string{`"../etc"`, "lower-case letters"},
 		},

@@ -33,10 +33,11 @@ type Config struct {
 	LogFlags
 }
 
-// ProjectFlags say which local project is meant.
+// ProjectFlags say which local project is meant, and how it or a PostgreSQL of the operator's own is served.
 type ProjectFlags struct {
 	DataDir      string `var:"RUN402_DATA_DIR" placeholder:"DIR" help:"Where local projects live."`
 	LocalProject string `var:"RUN402_LOCAL_PROJECT" default:"default" placeholder:"NAME" help:"Which local project."`
+	DatabaseFlags
 }
 
 // ToolFlags narrow what callers may do.
@@ -68,7 +69,7 @@ func Options(lookup Lookup) []kong.Option {
 
 // Settings is a Config together with the environment, found to be sound.
 type Settings struct {
-	Backend       Backend  // Local or Remote
+	Backend       Backend  // Local, Remote or Database
 	UserToken     Secret   // the caller on stdio; empty when nobody is signed in or the file is used
 	UserTokenFile string   // the file that holds it, re-read when it changes
 	Toolsets      []string // nil means all
@@ -122,9 +123,16 @@ func (s *Settings) readGates(path string) error {
 	if s.Gates, err = auth.ParseGates(path, text); err != nil {
 		return err
 	}
-	remote, ok := s.Backend.(Remote)
-	if _, _, roles := s.Gates.Roles(); ok && roles && remote.ServiceKey == "" {
-		return errors.New("a gate asks for a role, which is read with the service key: set RUN402_SERVICE_KEY")
+	_, _, roles := s.Gates.Roles()
+	switch b := s.Backend.(type) {
+	case Remote:
+		if roles && b.ServiceKey == "" {
+			return errors.New("a gate asks for a role, which is read with the service key: set RUN402_SERVICE_KEY")
+		}
+	case Database:
+		if roles && b.AdminURL == "" {
+			return errors.New("a gate asks for a role, which is read on the admin plane: set RUN402_ADMIN_DATABASE_URL")
+		}
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func TestFlagsComeBeforeVariablesAndThoseBeforeDefaults(t *testing.T) {
 			ProjectFlags{LocalProject: "default"}, ToolFlags{Confirm: "token"}, ListenFlags{}, LogFlags{"info", "auto"},
 		}},
 		"variables": {vars, nil, Config{
-			ProjectFlags{"/env", "default"},
+			ProjectFlags{DataDir: "/env", LocalProject: "default"},
 			ToolFlags{
 				Toolsets: []string{"data", "admin"}, ReadOnly: true, Gates: "/gates.json", Confirm: "deny",
 				AssetRoot: []string{"/srv", "/img"},
@@ -37,7 +37,7 @@ func TestFlagsComeBeforeVariablesAndThoseBeforeDefaults(t *testing.T) {
 			ListenFlags{}, LogFlags{"debug", "auto"},
 		}},
 		"flags": {vars, flags, Config{
-			ProjectFlags{"/flag", "default"},
+			ProjectFlags{DataDir: "/flag", LocalProject: "default"},
 			ToolFlags{Toolsets: []string{"data"}, Gates: "/gates.json", Confirm: "off", AssetRoot: []string{"/flag"}},
 			ListenFlags{}, LogFlags{"warn", "auto"},
 		}},

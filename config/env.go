@@ -13,7 +13,10 @@ func honoured() []string {
 	return strings.Fields(`RUN402_API_BASE RUN402_PROJECT_ID RUN402_ANON_KEY RUN402_SERVICE_KEY RUN402_JWT_SECRET
 		RUN402_USER_TOKEN RUN402_USER_TOKEN_FILE RUN402_DATA_DIR RUN402_LOCAL_PROJECT RUN402_PG_BIN RUN402_TOOLSETS
 		RUN402_READ_ONLY RUN402_JWKS RUN402_GATES RUN402_CONFIRM RUN402_PUBLIC_URL RUN402_ALLOWED_ORIGINS RUN402_REQUIRE_AUTH
-		RUN402_AUTH_SERVER RUN402_LOG RUN402_LOG_FORMAT RUN402_ASSET_ROOT RUN402_ASSETS_URL RUN402_ASSETS_QUOTA_MB`)
+		RUN402_AUTH_SERVER RUN402_LOG RUN402_LOG_FORMAT RUN402_DATABASE_URL RUN402_ADMIN_DATABASE_URL
+		RUN402_GATEWAY_DATABASE_URL RUN402_DB_SCHEMAS RUN402_DB_EXTRA_SEARCH_PATH RUN402_DB_ANON_ROLE RUN402_DB_ROLES
+		RUN402_DB_ROLE_CLAIM RUN402_DB_PRE_REQUEST RUN402_DB_MAX_ROWS RUN402_DB_AGGREGATES RUN402_DB_TRUST_LOGIN
+		RUN402_JWT_SECRET_BASE64 RUN402_ASSET_ROOT RUN402_ASSETS_URL RUN402_ASSETS_QUOTA_MB`)
 }
 
 // platform are the variables that functions get besides; they mean nothing to us. Contract section 1.1.
@@ -23,16 +26,14 @@ func platform() []string {
 
 // harmless are variables of later versions whose absence gives nothing away: they only warn.
 func harmless() []string {
-	return strings.Fields(`RUN402_DB_SCHEMAS RUN402_DB_ANON_ROLE RUN402_DB_ROLES RUN402_DB_PRE_REQUEST
-		RUN402_OPEN_GRANTS RUN402_SMTP_URL RUN402_AI_BASE_URL RUN402_AI_API_KEY RUN402_AI_IMAGE
+	return strings.Fields(`RUN402_OPEN_GRANTS RUN402_SMTP_URL RUN402_AI_BASE_URL RUN402_AI_API_KEY RUN402_AI_IMAGE
 		RUN402_AI_MODERATE`)
 }
 
-// ceilings are variables of later versions that an operator sets to forbid or to require something, or to choose the
-// database: going on without them would do what was not asked for.
+// ceilings are variables of later versions that an operator sets to forbid or to require something:
+// going on without them would do what was not asked for.
 func ceilings() []string {
-	return strings.Fields(`RUN402_EMAIL_ALLOW
-		RUN402_DATABASE_URL RUN402_ADMIN_DATABASE_URL`)
+	return strings.Fields(`RUN402_EMAIL_ALLOW`)
 }
 
 // Unsupported refuses to start when a variable is set that this version cannot honour and must not ignore. Every

@@ -89,7 +89,7 @@ func TestTheServiceKeyGoesToTheAPIAlone(t *testing.T) {
 		"https://api.run402.com.evil.example/keys":            "",
 		"https://auth.example.com/keys":                       "",
 	} {
-		if got := (Remote{API: DefaultAPIBase, ServiceKey: "key", KeysURL: url}).keysBearer(); got != want {
+		if got := (Remote{API: DefaultAPIBase, ServiceKey: "key", PublishedKeys: PublishedKeys{KeysURL: url}}).keysBearer(); got != want {
 			t.Errorf("%s gets %q", url, got)
 		}
 	}

@@ -66,6 +66,9 @@ func (s *Settings) listen(f ListenFlags, lookup Lookup) error {
 				"here can tell for whom a token was made: set one"))
 		}
 	}
+	if d, ok := s.Backend.(Database); ok && f.AuthServer != "" && !d.Verifies() {
+		errs = append(errs, errors.New("--auth-server needs RUN402_JWKS or RUN402_JWT_SECRET, to verify tokens with: set one"))
+	}
 	s.Listen = &Listen{Guard: f.Guard(lookup, f.Listen), RequireAuth: f.RequireAuth, AuthServer: f.AuthServer}
 	if _, err := auth.Guard(s.Listen.Guard); err != nil {
 		errs = append(errs, err)

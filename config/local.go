@@ -14,6 +14,7 @@ type Local struct {
 	Dir     string // its data directory, absolute; it may not exist yet
 	PGBin   string // where to look for PostgreSQL's programs first; empty means the usual places
 	Assets  Assets
+	RestLimits
 }
 
 var localProject = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)
@@ -47,7 +48,9 @@ func (f ProjectFlags) local(lookup Lookup, euid int) (Local, error) {
 	if err != nil {
 		return Local{}, err
 	}
-	return Local{Project: f.LocalProject, Dir: dir, PGBin: lookup.get("RUN402_PG_BIN"), Assets: assets}, nil
+	return Local{
+		Project: f.LocalProject, Dir: dir, PGBin: lookup.get("RUN402_PG_BIN"), Assets: assets, RestLimits: f.limits(),
+	}, nil
 }
 
 // dataHome follows the XDG base directory specification, which ignores relative paths.

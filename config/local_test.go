@@ -27,7 +27,7 @@ func TestLocalDirectory(t *testing.T) {
 		"a home that is not absolute": {"", "HOME=ana", user, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := ProjectFlags{test.dataDir, "desk"}.local(env(test.vars), test.euid)
+			got, err := ProjectFlags{DataDir: test.dataDir, LocalProject: "desk"}.local(env(test.vars), test.euid)
 			if got.Dir != test.want || (err != nil) != (test.want == "") {
 				t.Errorf("directory %q, error %v; want %q", got.Dir, err, test.want)
 			}

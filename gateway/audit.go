@@ -52,6 +52,9 @@ func newAuditTrail(db *lazyDatabase, log *slog.Logger) *auditTrail {
 
 // Audit keeps an entry; it never blocks. Close writes what still waits.
 func (g *Gateway) Audit(e AuditEntry) {
+	if !g.Internal() {
+		return
+	}
 	g.audit.once.Do(func() { go g.audit.run() })
 	select {
 	case g.audit.entries <- e:

@@ -50,10 +50,13 @@ func Logins() []string {
 	return logins
 }
 
-// database is an open, bootstrapped cluster with a pool for each login.
+// database is an open database with a pool for each login: a bootstrapped cluster, or one that was there before.
 type database struct {
-	cluster Cluster
+	cluster Cluster // nil for one that was there before
+	space   space
 	pools   map[string]*pgxpool.Pool
+	watch   string     // the login that looks at the schema
+	roles   *roleCache // of one that was there before
 }
 
 func openDatabase(ctx context.Context, opts Options) (*database, error) {
@@ -61,31 +64,41 @@ func openDatabase(ctx context.Context, opts Options) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &database{cluster: cluster, pools: make(map[string]*pgxpool.Pool, len(poolSizes))}
+	db := &database{
+		cluster: cluster, space: projectSpace(), pools: make(map[string]*pgxpool.Pool, len(poolSizes)), watch: gatewayLogin,
+	}
 	if err := bootstrap(ctx, cluster); err != nil {
 		return nil, errors.Join(err, db.close(ctx))
 	}
 	for _, p := range poolSizes {
-		cfg, err := pgxpool.ParseConfig("")
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open pool of %s: %w", p.login, err), db.close(ctx))
+		if err := db.open(ctx, p.login, cluster.ConnConfig(p.login, databaseName), p.max, p.reset); err != nil {
+			return nil, errors.Join(err, db.close(ctx))
 		}
-		cfg.ConnConfig = cluster.ConnConfig(p.login, databaseName)
-		cfg.ConnConfig.OnNotice = noteNotice
-		cfg.ConnConfig.BuildContextWatcherHandler = cancelStatement
-		cfg.MaxConns = p.max
-		cfg.MaxConnIdleTime = 10 * time.Minute
-		if p.reset {
-			cfg.AfterRelease = discardAll
-			cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec // prepared statements are discarded too
-		}
-		pool, err := pgxpool.NewWithConfig(ctx, cfg)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open pool of %s: %w", p.login, err), db.close(ctx))
-		}
-		db.pools[p.login] = pool
 	}
 	return db, nil
+}
+
+// open adds a pool. What a request leaves behind in a session must not meet the next one where reset says so.
+func (db *database) open(ctx context.Context, login string, conn *pgx.ConnConfig, most int32, reset bool) error {
+	cfg, err := pgxpool.ParseConfig("")
+	if err != nil {
+		return fmt.Errorf("open pool of %s: %w", login, err)
+	}
+	cfg.ConnConfig = conn
+	cfg.ConnConfig.OnNotice = noteNotice
+	cfg.ConnConfig.BuildContextWatcherHandler = cancelStatement
+	cfg.MaxConns = most
+	cfg.MaxConnIdleTime = 10 * time.Minute
+	if reset {
+		cfg.AfterRelease = discardAll
+		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec // prepared statements are discarded too
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("open pool of %s: %w", login, err)
+	}
+	db.pools[login] = pool
+	return nil
 }
 
 func (db *database) pool(login string) *pgxpool.Pool { return db.pools[login] }
@@ -93,6 +106,9 @@ func (db *database) pool(login string) *pgxpool.Pool { return db.pools[login] }
 func (db *database) close(ctx context.Context) error {
 	for _, pool := range db.pools {
 		pool.Close()
+	}
+	if db.cluster == nil {
+		return nil
 	}
 	return db.cluster.Close(ctx)
 }

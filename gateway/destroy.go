@@ -26,33 +26,36 @@ type bounds struct {
 	maxRows int64  // 0: no limit
 	destroy string // as in wire.SQLRequest
 	changed int64  // rows that the session's statistics had counted already
-	files   string // of the project's tables: "oid=relfilenode,…"
+	files   string // of the tables: "oid=relfilenode,…"
+	space   space
+	objects objects // nil where event triggers tell what is dropped
 }
 
 // newBounds returns the bounds of a request whose transaction has begun, or nil when it has none: what only reads needs
 // none.
-func newBounds(ctx context.Context, pg *pgconn.PgConn, req wire.SQLRequest) (*bounds, error) {
+func newBounds(ctx context.Context, pg *pgconn.PgConn, s space, req wire.SQLRequest) (*bounds, error) {
 	if req.ReadOnly || req.MaxRows == 0 && req.Destroy == "" {
 		return nil, nil
 	}
-	b := &bounds{maxRows: int64(req.MaxRows), destroy: req.Destroy}
-	results, err := pg.Exec(ctx, changesSQL+`;
-		select coalesce(string_agg(oid || '=' || relfilenode, ','), '')
-		from pg_class where relnamespace = '`+projectSchema+`'::regnamespace and relkind = 'r'`).ReadAll()
+	b := &bounds{maxRows: int64(req.MaxRows), destroy: req.Destroy, space: s}
+	results, err := pg.Exec(ctx, s.changesSQL()+`;
+		select coalesce(string_agg(c.oid || '=' || relfilenode, ','), '')
+		from pg_class c join pg_namespace n on n.oid = relnamespace
+		where relkind = 'r' and `+s.holds("nspname")).ReadAll()
 	if err != nil {
 		return nil, fmt.Errorf("admin sql: see how it begins: %w", err)
 	}
 	b.files = string(results[1].Rows[0][0])
+	if s.own && req.Destroy != "" {
+		if b.objects, err = s.objects(ctx, pg); err != nil {
+			return nil, err
+		}
+	}
 	if b.changed, err = strconv.ParseInt(string(results[0].Rows[0][0]), 10, 64); err != nil {
 		return nil, fmt.Errorf("admin sql: count changed rows: %w", err)
 	}
 	return b, nil
 }
-
-// changesSQL is how many rows of the project this session has changed and not reported to PostgreSQL's statistics yet,
-// which it does between transactions.
-const changesSQL = "select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) " +
-	"from pg_stat_xact_user_tables where schemaname = '" + projectSchema + "'"
 
 // check fails when the SQL that ran went too far.
 func (b *bounds) check(ctx context.Context, pg *pgconn.PgConn, ran *sqlResult, touched *ddlWatch) error {
@@ -60,7 +63,7 @@ func (b *bounds) check(ctx context.Context, pg *pgconn.PgConn, ran *sqlResult, t
 		return errEndsTransaction() // the one statement was commit or rollback
 	}
 	// What a data-modifying WITH, a function or a trigger changed is in no command's tag.
-	results, err := pg.Exec(ctx, changesSQL).ReadAll()
+	results, err := pg.Exec(ctx, b.space.changesSQL()).ReadAll()
 	if err != nil {
 		return fmt.Errorf("admin sql: count changed rows: %w", err)
 	}
@@ -77,7 +80,7 @@ func (b *bounds) check(ctx context.Context, pg *pgconn.PgConn, ran *sqlResult, t
 		if ran.altered {
 			excused = touched.rewritten
 		}
-		names, err := b.destroyed(ctx, pg, touched.dropped, excused)
+		names, err := b.destroyed(ctx, pg, ran.altered, touched.dropped, excused)
 		if err != nil {
 			return err
 		}
@@ -93,13 +96,23 @@ func (b *bounds) check(ctx context.Context, pg *pgconn.PgConn, ran *sqlResult, t
 
 // destroyed names what was dropped and truncated, each once; but not tables that were rewritten and nothing else.
 func (b *bounds) destroyed(
-	ctx context.Context, pg *pgconn.PgConn, dropped []string, rewritten []uint32,
+	ctx context.Context, pg *pgconn.PgConn, altered bool, dropped []string, rewritten []uint32,
 ) ([]string, error) {
+	if b.objects != nil {
+		left, err := b.space.objects(ctx, pg)
+		if err != nil {
+			return nil, err
+		}
+		dropped = b.objects.without(left)
+	}
 	var names []string
 	for _, name := range dropped {
 		if name = "drop " + name; !slices.Contains(names, name) {
 			names = append(names, name)
 		}
+	}
+	if b.objects != nil && altered { // one ALTER TABLE rewrites, and does not truncate
+		return names, nil
 	}
 	results, err := pg.Exec(ctx, fmt.Sprintf(`
 		select format('truncate %%I.%%I', n.nspname, c.relname)

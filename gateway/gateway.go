@@ -33,7 +33,12 @@ type Cluster interface {
 type Options struct {
 	Project Project
 	Open    func(context.Context) (Cluster, error) // called when the database is first needed, or by Start
-	Version string                                 // of this program, for /health
+	Own     *Own                                   // instead of Open, a database that was there before
+
+	MaxRows    int64 // that one read may answer; 0 means any number
+	Aggregates bool  // whether reads may ask for them
+
+	Version string // of this program, for /health
 	Log     *slog.Logger
 
 	MailProvider mail.Provider // nil means that the project sends none
@@ -59,29 +64,31 @@ func New(opts Options) *Gateway {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Gateway{
-		opts:   opts,
-		mux:    http.NewServeMux(),
-		verify: opts.Project.Verify(),
-	}
+	g := &Gateway{opts: opts, mux: http.NewServeMux()}
 	g.db = &lazyDatabase{open: g.openDatabase}
-	schemas, path := []string{projectSchema}, []string{"public", "auth"}
+	place := projectSpace()
+	if opts.Own != nil {
+		place, g.verify = opts.Own.space(), opts.Own.verifier(opts.Project, opts.Log)
+	} else {
+		g.verify = opts.Project.Verify()
+	}
 	g.schema = catalog.New(func(ctx context.Context, old *catalog.Catalog) (*catalog.Catalog, error) {
 		db, err := g.db.get(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return catalog.Load(ctx, db.pool(gatewayLogin), schemas, path, old)
+		return catalog.Load(ctx, db.pool(db.watch), place.schemas, place.searchPath, old)
 	})
 	g.schema.Watch(func(ctx context.Context) (*pgx.Conn, error) {
 		db, err := g.db.get(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return pgx.ConnectConfig(ctx, db.cluster.ConnConfig(gatewayLogin, databaseName))
+		return pgx.ConnectConfig(ctx, db.pool(db.watch).Config().ConnConfig)
 	})
 	g.rest = rest.New(rest.Options{
-		Schemas: schemas, AnyProfile: true, SearchPath: path, Catalog: g.schema, Log: opts.Log,
+		Schemas: place.schemas, AnyProfile: !place.own, SearchPath: place.searchPath, Catalog: g.schema,
+		MaxRows: opts.MaxRows, Aggregates: opts.Aggregates, Log: opts.Log,
 	})
 	g.audit = newAuditTrail(g.db, opts.Log)
 	g.mail = mail.New(mail.Options{
@@ -91,13 +98,19 @@ func New(opts Options) *Gateway {
 	g.mux.HandleFunc("POST "+wire.AdminSQL("{project}"), g.serviceOnly(g.adminSQL))
 	g.mux.HandleFunc("GET "+wire.AdminSchema("{project}"), g.serviceOnly(g.adminSchema))
 	g.mux.HandleFunc(wire.Functions+"/{name}", g.invoke)
-	g.userRoutes()
-	g.mail.Routes(g.mux, func(next http.HandlerFunc) http.HandlerFunc { return g.serviceKey(apikeyFirst, g.open(next)) })
-	g.assetRoutes()
+	if g.Internal() {
+		g.userRoutes()
+		g.mail.Routes(g.mux, func(next http.HandlerFunc) http.HandlerFunc { return g.serviceKey(apikeyFirst, g.open(next)) })
+		g.assetRoutes()
+	}
 	g.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		message := "there is no route " + r.Method + " " + r.URL.Path + " here"
+		if !g.Internal() {
+			message += ": users, mail and the like need internal tables, which functions-mcp gateway init makes, and " +
+				"RUN402_GATEWAY_DATABASE_URL to reach them"
+		}
 		auth.WriteError(w, http.StatusNotFound, wire.Error{
-			Code: "NOT_FOUND", Category: "not_found", MutationState: "none",
-			Message: "there is no route " + r.Method + " " + r.URL.Path + " here",
+			Code: "NOT_FOUND", Category: "not_found", MutationState: "none", Message: message,
 		})
 	})
 	return g
@@ -105,6 +118,17 @@ func New(opts Options) *Gateway {
 
 // openDatabase opens the database, and has what waits there sent.
 func (g *Gateway) openDatabase(ctx context.Context) (*database, error) {
+	if g.opts.Own != nil {
+		db, err := g.opts.Own.open(ctx, g.opts.Log)
+		if err != nil {
+			g.opts.Log.Error("the database cannot be served", "err", err)
+			return nil, &ownError{err}
+		}
+		if g.Internal() {
+			g.mail.Start(db.pool(gatewayLogin))
+		}
+		return db, nil
+	}
 	db, err := openDatabase(ctx, g.opts)
 	if err == nil {
 		g.mail.Start(db.pool(gatewayLogin))
@@ -114,6 +138,12 @@ func (g *Gateway) openDatabase(ctx context.Context) (*database, error) {
 
 // Start begins to open the database in the background, so that the first request finds it open.
 func (g *Gateway) Start() { g.db.start() }
+
+// Verify verifies callers' tokens as the gateway itself does.
+func (g *Gateway) Verify() auth.Verify { return g.verify }
+
+// Internal reports whether the internal tables are there: users, audit and what else the whole API keeps.
+func (g *Gateway) Internal() bool { return g.opts.Own == nil || g.opts.Own.GatewayURL != "" }
 
 // Ready waits for the database; the error says why there is none and what to do.
 func (g *Gateway) Ready(ctx context.Context) error {
@@ -126,6 +156,9 @@ func (g *Gateway) Close(ctx context.Context) error {
 	g.mail.Close(ctx)
 	g.audit.close(ctx)
 	g.schema.Close()
+	if g.assets == nil {
+		return g.db.close(ctx)
+	}
 	return errors.Join(g.assets.Close(), g.db.close(ctx))
 }
 
@@ -140,11 +173,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.adminRest(w, r, tail)
 		return
 	}
-	if tail, ok := below(r.URL, wire.Blob); ok {
+	if tail, ok := below(r.URL, wire.Blob); ok && g.Internal() {
 		g.open(g.assets.Blob(tail))(w, r)
 		return
 	}
-	if tail, ok := below(r.URL, wire.AssetBlob); ok {
+	if tail, ok := below(r.URL, wire.AssetBlob); ok && g.Internal() {
 		g.serviceKey(apikeyFirst, g.open(g.assets.One(tail)))(w, r)
 		return
 	}
@@ -182,8 +215,16 @@ func (g *Gateway) health(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, status, health)
 }
 
+// ownError is why a database of the operator's own cannot be served, which callers are not told.
+type ownError struct{ error }
+
+func (e *ownError) Unwrap() error { return e.error }
+
 // unavailable says that there is no database, and why: the operator of a local project is the one who reads it.
 func unavailable(w http.ResponseWriter, err error) {
+	if errors.As(err, new(*ownError)) {
+		err = errors.New("the database cannot be served now: this server's log says why")
+	}
 	w.Header().Set("Retry-After", "1")
 	auth.WriteError(w, http.StatusServiceUnavailable, wire.Error{
 		Code: "DATABASE_UNAVAILABLE", Category: "local", Retryable: true, SafeToRetry: true, MutationState: "none",

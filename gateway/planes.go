@@ -13,6 +13,10 @@ import (
 
 // callerRest serves the caller plane: contract section 2.1 decides who it is, PostgreSQL what they may do.
 func (g *Gateway) callerRest(w http.ResponseWriter, r *http.Request, tail string) {
+	if g.opts.Own != nil {
+		g.ownRest(w, r, tail)
+		return
+	}
 	caller, refusal := g.caller(r)
 	if refusal != nil {
 		auth.WriteError(w, refusal.status, refusal.envelope)
@@ -45,7 +49,7 @@ func (g *Gateway) serveRest(w http.ResponseWriter, r *http.Request, tail, role, 
 		return
 	}
 	g.rest.Serve(w, r, tail, rest.Session{
-		Pool: db.pool(role), Role: role, Claims: claims, StatementTimeout: timeout, LockTimeout: lockTimeout,
+		Pool: db.pool(role), Role: role, Claims: claims, Credentials: role != auth.RoleService, StatementTimeout: timeout, LockTimeout: lockTimeout,
 	})
 }
 
@@ -159,6 +163,10 @@ func (g *Gateway) bearer(r *http.Request) (auth.Caller, *refusal) {
 
 // service says what is wrong with a key on an admin route: weaker ones of this project are 403, the rest 401.
 func (g *Gateway) service(key string) *refusal {
+	if own := g.opts.Own; own != nil && own.AdminURL == "" {
+		return refuse(http.StatusForbidden, "ADMIN_UNAVAILABLE", "this gateway serves callers alone: "+
+			"set RUN402_ADMIN_DATABASE_URL, a login for the admin plane, to have one")
+	}
 	if auth.EqualKeys(key, g.opts.Project.ServiceKey) {
 		return nil
 	}

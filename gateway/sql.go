@@ -102,12 +102,12 @@ func runSQL(ctx context.Context, db *database, req wire.SQLRequest, claims strin
 	touched := watchDDL(pg)
 	defer touched.stop()
 
-	run := sqlRun{pg: pg, maxRows: req.MaxRows, types: conn.Conn().TypeMap()}
+	run := sqlRun{pg: pg, space: db.space, maxRows: req.MaxRows, types: conn.Conn().TypeMap()}
 	// The settings are the transaction's first query: from here on a read only one cannot be made to write.
-	if err := pg.Exec(ctx, beginSQL(req.ReadOnly, claims)).Close(); err != nil {
+	if err := pg.Exec(ctx, beginSQL(db.space, req.ReadOnly, claims)).Close(); err != nil {
 		return wire.SQLResult{}, fmt.Errorf("admin sql: %w", err)
 	}
-	limits, err := newBounds(ctx, pg, req)
+	limits, err := newBounds(ctx, pg, db.space, req)
 	if err != nil {
 		return wire.SQLResult{}, err
 	}
@@ -116,7 +116,7 @@ func runSQL(ctx context.Context, db *database, req wire.SQLRequest, claims strin
 		err = run.one(ctx, req.SQL, req.Params)
 	case limits != nil:
 		if err = run.one(ctx, req.SQL, nil); isSeveral(err) {
-			limits, err = run.inside(ctx, req, beginSQL(false, claims))
+			limits, err = run.inside(ctx, req, beginSQL(db.space, false, claims))
 		}
 	default:
 		err = run.many(ctx, req.SQL)
@@ -140,7 +140,7 @@ func runSQL(ctx context.Context, db *database, req wire.SQLRequest, claims strin
 			return wire.SQLResult{}, fmt.Errorf("admin sql: commit: %w", err)
 		}
 	}
-	return run.result.wire(notices), nil
+	return run.result.wire(db.space.schemas[0], notices), nil
 }
 
 // rollback ends the transaction even when the request was cancelled. Where that fails, the pool closes the connection.
@@ -150,13 +150,13 @@ func rollback(ctx context.Context, pg *pgconn.PgConn) {
 	_ = pg.Exec(ctx, "rollback").Close()
 }
 
-func beginSQL(readOnly bool, claims string) string {
+func beginSQL(s space, readOnly bool, claims string) string {
 	begin := "begin read write;" // whatever the login's own default was altered to
 	if readOnly {
 		begin = "begin read only;"
 	}
 	settings := [][2]string{
-		{"search_path", projectSchema + ", public, auth"},
+		{"search_path", s.path()},
 		{"request.jwt.claims", claims},
 		{"statement_timeout", fmt.Sprint(sqlTimeout.Milliseconds())},
 		{"lock_timeout", fmt.Sprint(lockTimeout.Milliseconds())},

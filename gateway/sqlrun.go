@@ -17,6 +17,7 @@ import (
 // sqlRun runs the statements of one request on a connection that is in a transaction, and keeps what they answer.
 type sqlRun struct {
 	pg      *pgconn.PgConn
+	space   space
 	types   *pgtype.Map
 	maxRows int // 0: no limit
 	result  sqlResult
@@ -35,9 +36,9 @@ type sqlResult struct {
 	ran       int   // how many statements
 }
 
-func (r *sqlResult) wire(notices []string) wire.SQLResult {
+func (r *sqlResult) wire(schema string, notices []string) wire.SQLResult {
 	out := wire.SQLResult{
-		Status: "ok", Schema: projectSchema, Rows: r.rows, Fields: r.fields, Truncated: r.truncated, Notices: notices,
+		Status: "ok", Schema: schema, Rows: r.rows, Fields: r.fields, Truncated: r.truncated, Notices: notices,
 	}
 	if out.Rows == nil {
 		out.Rows = []json.RawMessage{}
@@ -76,7 +77,7 @@ func (r *sqlRun) inside(ctx context.Context, req wire.SQLRequest, begin string) 
 	if err := r.pg.Exec(ctx, "rollback;"+begin).Close(); err != nil {
 		return nil, fmt.Errorf("admin sql: %w", err)
 	}
-	limits, err := newBounds(ctx, r.pg, req)
+	limits, err := newBounds(ctx, r.pg, r.space, req)
 	if err != nil {
 		return nil, err
 	}

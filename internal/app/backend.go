@@ -46,25 +46,46 @@ func newBackend(b config.Backend, log *slog.Logger) (*backend, error) {
 			caller: b.AnonKey != "", admin: b.ServiceKey != "",
 			anonKey: b.AnonKey.Reveal(), serviceKey: b.ServiceKey.Reveal(),
 		}, nil
-	case config.Local:
+	case config.Local, config.Database:
 		g, project, err := newGateway(b, gatewayURL, log)
 		if err != nil {
 			return nil, err
 		}
-		client, err := core.New(core.Config{
-			Base: "http://localhost", ProjectID: project.ID, AnonKey: project.AnonKey, ServiceKey: project.ServiceKey,
-			Transport: core.Handler(g),
-		})
-		if err != nil {
-			return nil, err
-		}
-		return &backend{
-			client: client, verify: project.Verify(),
-			name: "local project " + b.Project, projectID: project.ID, caller: true, admin: true, gateway: g,
-			anonKey: project.AnonKey, serviceKey: project.ServiceKey,
-		}, nil
+		return inProcess(g, project, nameOf(b), hasAdmin(b))
 	}
 	return nil, fmt.Errorf("there is no backend of type %T", b)
+}
+
+// inProcess is a backend that is a gateway of this program.
+func inProcess(g *gateway.Gateway, project gateway.Project, name string, admin bool) (*backend, error) {
+	keys := core.Config{
+		Base: "http://localhost", ProjectID: project.ID, AnonKey: project.AnonKey, Transport: core.Handler(g),
+	}
+	if admin {
+		keys.ServiceKey = project.ServiceKey
+	}
+	client, err := core.New(keys)
+	if err != nil {
+		return nil, err
+	}
+	return &backend{
+		client: client, verify: g.Verify(), name: name, projectID: project.ID, caller: true, admin: admin, gateway: g,
+		anonKey: project.AnonKey, serviceKey: project.ServiceKey,
+	}, nil
+}
+
+// nameOf names a backend that is a gateway of this program. It shows no more of a URL than people need.
+func nameOf(b config.Backend) string {
+	if local, ok := b.(config.Local); ok {
+		return "local project " + local.Project
+	}
+	return "your own PostgreSQL"
+}
+
+// hasAdmin reports whether a backend that is a gateway of this program has an admin plane.
+func hasAdmin(b config.Backend) bool {
+	d, ok := b.(config.Database)
+	return !ok || d.AdminURL != ""
 }
 
 // start begins to open the database, if it is ours, while the client still says hello.
@@ -72,6 +93,19 @@ func (b *backend) start() {
 	if b.gateway != nil {
 		b.gateway.Start()
 	}
+}
+
+// refuseUnfit ends the program by stop when its database is one that must not be served as the settings say.
+func (b *backend) refuseUnfit(ctx context.Context, stop func(cause error)) {
+	if b.gateway == nil {
+		return
+	}
+	go func() {
+		err := b.gateway.Ready(ctx)
+		if errors.As(err, new(*gateway.UnsafeLoginError)) || errors.As(err, new(*gateway.MisfitError)) {
+			stop(&usageError{err})
+		}
+	}()
 }
 
 // guard puts somebody at the gates; see newGatekeeper.
@@ -82,8 +116,14 @@ func (b *backend) guard(ctx context.Context, gates *auth.Gates, stop func(cause 
 // ready reports whether a caller can be served: the backend answers, and its database.
 func (b *backend) ready(ctx context.Context) error {
 	_, err := b.client.DB("").Tables(ctx)
+	if e, ok := errors.AsType[*core.Error](err); ok && e.Code == noAnonymous { // it answers, to who signs in
+		return nil
+	}
 	return err
 }
+
+// noAnonymous is the code of a database that serves nobody who did not sign in.
+const noAnonymous = "PGRST302"
 
 func (b *backend) close() error {
 	if b.gateway == nil {
@@ -103,25 +143,54 @@ func closeGateway(g *gateway.Gateway) error {
 // made it.
 const gatewayURL = "http://127.0.0.1:4020"
 
-// newGateway makes the gateway of a local project, and the project itself on the first call. Browsers reach it by the
-// public URL; empty means as each request did.
-func newGateway(local config.Local, publicURL string, log *slog.Logger) (*gateway.Gateway, gateway.Project, error) {
-	project, err := localProject(local)
+// newGateway makes the gateway of a database of the operator's own, or of a local project, which the first call makes.
+// Browsers reach it by the public URL; empty means as each request did.
+func newGateway(b config.Backend, publicURL string, log *slog.Logger) (*gateway.Gateway, gateway.Project, error) {
+	project, err := project(b)
 	if err != nil {
 		return nil, gateway.Project{}, err
 	}
-	cfg := postgresConfig(local, log)
-	return gateway.New(gateway.Options{
-		Project: project,
-		Open: func(ctx context.Context) (gateway.Cluster, error) {
-			return postgres.Open(ctx, cfg)
-		},
-		Version: version,
-		Log:     log,
-		Assets: gateway.AssetOptions{
-			Dir: filepath.Join(local.Dir, "assets"), URL: local.Assets.URL, Quota: local.Assets.Quota, PublicURL: publicURL,
-		},
-	}), project, nil
+	opts := gateway.Options{Project: project, Version: version, Log: log}
+	switch b := b.(type) {
+	case config.Local:
+		cfg := postgresConfig(b, log)
+		opts.Open = func(ctx context.Context) (gateway.Cluster, error) { return postgres.Open(ctx, cfg) }
+		opts.MaxRows, opts.Aggregates = b.MaxRows, b.Aggregates
+		opts.Assets = gateway.AssetOptions{
+			Dir: filepath.Join(b.Dir, "assets"), URL: b.Assets.URL, Quota: b.Assets.Quota, PublicURL: publicURL,
+		}
+	case config.Database:
+		opts.Own = ownDatabase(b)
+		opts.MaxRows, opts.Aggregates = b.MaxRows, b.Aggregates
+		opts.Assets = gateway.AssetOptions{
+			Dir: filepath.Join(b.DataDir, ".assets", project.ID), URL: b.Assets.URL, Quota: b.Assets.Quota, PublicURL: publicURL,
+		}
+	}
+	return gateway.New(opts), project, nil
+}
+
+// project is the project of a backend that is a gateway of this program.
+func project(b config.Backend) (gateway.Project, error) {
+	switch b := b.(type) {
+	case config.Local:
+		return localProject(b)
+	case config.Database:
+		project, err := ownDatabase(b).Project()
+		if err != nil {
+			return gateway.Project{}, &usageError{err}
+		}
+		return project, nil
+	}
+	return gateway.Project{}, fmt.Errorf("a backend of type %T has no project here", b)
+}
+
+func ownDatabase(d config.Database) *gateway.Own {
+	return &gateway.Own{
+		URL: d.URL.Reveal(), AdminURL: d.AdminURL.Reveal(), GatewayURL: d.GatewayURL.Reveal(),
+		Schemas: d.Schemas, SearchPath: d.SearchPath, AnonRole: d.AnonRole, AnonGiven: d.AnonGiven, Roles: d.Roles,
+		PreRequest: d.PreRequest, TrustLogin: d.TrustLogin, RoleClaim: d.RoleClaim,
+		JWTSecret: d.JWTSecret.Reveal(), Keys: d.Keys, KeysURL: d.KeysURL,
+	}
 }
 
 func localProject(local config.Local) (gateway.Project, error) {
@@ -172,17 +241,17 @@ func (a audit) Record(ctx context.Context, e tools.Event) {
 	}
 }
 
-var errNotLocal = errors.New("this command works on a local project, but project keys are set: unset RUN402_*_KEY")
+var errNotHere = errors.New("this command works on a local project or a database of your own, but project keys are " +
+	"set: unset RUN402_*_KEY")
 
-// onlyLocal refuses a command for local projects when the environment chooses another backend.
-func onlyLocal(flags config.ProjectFlags, p Process) (config.Local, error) {
+// onlyHere refuses a command for what this program serves itself when the environment chooses another backend.
+func onlyHere(flags config.ProjectFlags, p Process) (config.Backend, error) {
 	settings, err := config.Config{ProjectFlags: flags}.Settings(p.Lookup)
 	if err != nil {
-		return config.Local{}, &usageError{err}
+		return nil, &usageError{err}
 	}
-	local, ok := settings.Backend.(config.Local)
-	if !ok {
-		return config.Local{}, &usageError{errNotLocal}
+	if _, remote := settings.Backend.(config.Remote); remote {
+		return nil, &usageError{errNotHere}
 	}
-	return local, nil
+	return settings.Backend, nil
 }

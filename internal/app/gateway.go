@@ -18,10 +18,11 @@ type gatewayCommand struct {
 	Listen string `default:"127.0.0.1:4020" placeholder:"HOST:PORT" help:"Where to listen."`
 }
 
-// Run serves the local project's HTTP API until ctx ends. It prints where, never a key.
+// Run serves the HTTP API of a local project, or of a database of the operator's own, until ctx ends. It prints where,
+// never a key.
 func (c gatewayCommand) Run(ctx context.Context, p Process) (err error) {
 	log := p.logger(c.LogFlags)
-	local, err := onlyLocal(c.ProjectFlags, p)
+	backend, err := onlyHere(c.ProjectFlags, p)
 	if err != nil {
 		return err
 	}
@@ -34,7 +35,7 @@ func (c gatewayCommand) Run(ctx context.Context, p Process) (err error) {
 	if err != nil {
 		return &usageError{err}
 	}
-	g, project, err := newGateway(local, c.PublicURL, log)
+	g, project, err := newGateway(backend, c.PublicURL, log)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,28 +17,33 @@ type envCommand struct {
 	Base string `default:"http://127.0.0.1:4020" placeholder:"URL" help:"Where functions-mcp gateway listens."`
 }
 
-// Run prints the variables of contract section 1.1 for the local project.
+// Run prints the variables of contract section 1.1 for the project.
 func (c envCommand) Run(p Process) error {
 	project, err := projectOf(c.ProjectFlags, p)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.Stdout, `RUN402_API_BASE=%s
-RUN402_PROJECT_ID=%s
-RUN402_ANON_KEY=%s
-RUN402_SERVICE_KEY=%s
-RUN402_JWT_SECRET=%s
-`, c.Base, project.ID, project.AnonKey, project.ServiceKey, project.JWTSecret)
+	variables := "RUN402_API_BASE=" + c.Base + "\nRUN402_PROJECT_ID=" + project.ID +
+		"\nRUN402_ANON_KEY=" + project.AnonKey + "\n"
+	if project.ServiceKey != "" {
+		variables += "RUN402_SERVICE_KEY=" + project.ServiceKey + "\n"
+	}
+	_, err = fmt.Fprint(p.Stdout, variables+"RUN402_JWT_SECRET="+project.JWTSecret+"\n")
 	return err
 }
 
-// projectOf is the local project that a command is about.
+// projectOf is the project that a command is about. That of a database has lasting keys only where they are derived from
+// a secret that lasts.
 func projectOf(flags config.ProjectFlags, p Process) (gateway.Project, error) {
-	local, err := onlyLocal(flags, p)
+	backend, err := onlyHere(flags, p)
 	if err != nil {
 		return gateway.Project{}, err
 	}
-	return localProject(local)
+	if d, ok := backend.(config.Database); ok && d.JWTSecret == "" {
+		return gateway.Project{}, &usageError{errors.New("without RUN402_JWT_SECRET there is nothing to derive keys from, " +
+			"nor to sign tokens with: set it, to at least 32 random bytes")}
+	}
+	return project(backend)
 }
 
 type tokenCommand struct {

@@ -45,6 +45,7 @@ func (c serveCommand) Run(ctx context.Context, p Process) (err error) {
 			err = errors.Join(cause, err)
 		}
 	}()
+	back.refuseUnfit(ctx, stop)
 	back.guard(ctx, settings.Gates, stop, log)
 
 	if settings.Listen != nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/run402/functions-mcp/config"
@@ -35,14 +36,15 @@ const fillIn = "fill in here"
 
 // secretNames are the variables whose values are written into no configuration.
 func secretNames() []string {
-	return []string{"RUN402_ANON_KEY", "RUN402_SERVICE_KEY", "RUN402_JWT_SECRET", "RUN402_USER_TOKEN"}
+	return []string{"RUN402_ANON_KEY", "RUN402_SERVICE_KEY", "RUN402_JWT_SECRET", "RUN402_USER_TOKEN",
+		"RUN402_DATABASE_URL", "RUN402_ADMIN_DATABASE_URL", "RUN402_GATEWAY_DATABASE_URL"}
 }
 
 // carried are the variables, beside those of flags, whose values are written as they are. A variable that may hold a
 // secret must not come to be here.
 func carried() []string {
 	return []string{"RUN402_API_BASE", "RUN402_PROJECT_ID", "RUN402_PG_BIN", "RUN402_USER_TOKEN_FILE",
-		"RUN402_JWKS", "RUN402_REQUIRE_AUTH", "RUN402_LOG", "RUN402_LOG_FORMAT"}
+		"RUN402_JWKS", "RUN402_JWT_SECRET_BASE64", "RUN402_REQUIRE_AUTH", "RUN402_LOG", "RUN402_LOG_FORMAT"}
 }
 
 // stdioEntry is an entry that starts exe with the given settings, and the secrets that it needs.
@@ -103,7 +105,7 @@ func settingsFor(flags config.Config, s config.Settings, lookup config.Lookup) (
 		settings[name] = get(name)
 	}
 	switch backend := s.Backend.(type) {
-	case config.Remote:
+	case config.Remote, config.Database:
 		delete(settings, "RUN402_LOCAL_PROJECT")
 		delete(settings, "RUN402_DATA_DIR")
 	case config.Local:
@@ -138,6 +140,10 @@ func givenFlags(flags reflect.Value) map[string]string {
 			text = v
 		case []string:
 			text = strings.Join(v, ",")
+		case int64:
+			if v != 0 {
+				text = strconv.FormatInt(v, 10)
+			}
 		case bool:
 			text = map[bool]string{true: "true"}[v]
 		default:
