@@ -98,13 +98,10 @@ func (b *builder) ungrouped(r *resource, src *over) {
 	b.tree(&whole, src)
 }
 
-// guess reads a plan, or a count that is a statement of its own.
+// guess reads a plan.
 func (c *counting) guess(res *pgconn.ResultReader) error {
 	for res.NextRow() {
 		value := res.Values()[0]
-		if c.kind == "separate" {
-			return number(&c.counted, value)
-		}
 		var plans []struct {
 			Plan struct {
 				Rows int64 `json:"Plan Rows"`

@@ -63,17 +63,6 @@ func (h *Handler) read(req *request, root *resource, src func(*builder) *over) e
 	return h.answer(req, c.statements(root, req.media, src), &c)
 }
 
-// rows is read for a statement of its own, with another that counts.
-func (h *Handler) rows(req *request, rows statement, count func() statement) error {
-	c := counting{kind: "", most: h.opts.MaxRows}
-	all := []statement{rows}
-	if req.prefer.count != "" {
-		c.kind = "separate"
-		all = []statement{count(), rows}
-	}
-	return h.answer(req, all, &c)
-}
-
 // answer runs statements of which the last reads rows, and sends those.
 func (h *Handler) answer(req *request, statements []statement, c *counting) error {
 	a := h.newAnswer(req)

@@ -18,9 +18,9 @@ type guard struct {
 	limit int64
 }
 
-// guards writes the guards as a condition that is true or fails, on the rows of the common table expression "w". Its
+// guards writes the guards as a condition that is true or fails, on the rows that from writes as an element of FROM. Its
 // subqueries depend on nothing, so PostgreSQL evaluates them once and before the first row is answered.
-func (b *builder) guards(nonce string, gs []guard) {
+func (b *builder) guards(nonce string, gs []guard, from func()) {
 	for i, g := range gs {
 		if i > 0 {
 			b.add(" and ")
@@ -29,7 +29,9 @@ func (b *builder) guards(nonce string, gs []guard) {
 		b.text(strconv.FormatInt(g.limit, 10))
 		b.add(" then (")
 		b.text(nonce + ":" + g.name + ":")
-		b.add("::text || count(*))::integer is null else true end from w)")
+		b.add("::text || count(*))::integer is null else true end from ")
+		from()
+		b.add(")")
 	}
 }
 

@@ -22,7 +22,7 @@ type invocation struct {
 const (
 	argsName   = "pgrst_args"   // the row of arguments that comes from the request body
 	scalarName = "pgrst_scalar" // the column of a function that returns single values
-	callName   = "pgrst_call"   // the rows that a function returned, when they are counted too
+	callName   = "pgrst_call"   // the rows that a function returned, where they are used twice
 )
 
 // readArgs notes which arguments there are.
@@ -55,67 +55,35 @@ func (c *invocation) readArgs(limit int64, read bool) (err error) {
 // single says that the function returns single values, not rows whose columns are known: then they are a column.
 func (c *invocation) single() bool { return !c.fn.Composite || len(c.fn.Columns) == 0 }
 
-// counted says that the total comes with the rows, since the function must not be called twice: see statement.
-func (c *invocation) counted() bool { return c.prefer.count != "" && c.fn.Set && c.fn.Volatile }
-
-// statement builds the call. Its rows are the JSON to answer; when they are counted, the first is the total.
-func (c *invocation) statement() statement {
-	b := newBuilder()
-	call := c.from
-	if c.counted() {
-		call = func(b *builder) {
+// source is where the answer's rows come from: the call itself, or its rows where they are used twice, since it must not
+// be called twice.
+func (c *invocation) source(b *builder) *over {
+	o := &over{from: func() { c.from(b) }}
+	guards := c.guards()
+	if len(guards) > 0 || c.fn.Set && c.prefer.count != "" {
+		o.cte = func() {
+			b.add(callName, " as materialized (select ")
+			b.star(table{name: c.on.name})
+			b.add(" from ")
+			c.from(b)
+			b.add(")")
+		}
+		o.from = func() {
 			b.add(callName, " as ")
 			b.ident(c.on.name)
 		}
-		b.add("with ", callName, " as materialized (select ")
-		b.star(table{name: c.on.name})
-		b.add(" from ")
-		c.from(b)
-		b.add(") select (")
-		b.count(c.root, &over{from: func() { call(b) }})
-		b.add(")::text union all select v::text from (")
 	}
-	guards := c.guards()
 	if len(guards) > 0 {
-		b.add("with w(v) as materialized (")
+		unguarded := *o
+		o.where = func() {
+			b.guards(c.nonce, guards, func() {
+				b.add("(")
+				b.tree(c.root, &unguarded)
+				b.add(") w")
+			})
+		}
 	}
-	c.rows(b, call)
-	if len(guards) > 0 {
-		b.add(") select v from w where ")
-		b.guards(c.nonce, guards)
-	}
-	if c.counted() {
-		b.add(") as rows(v)")
-	}
-	return b.statement()
-}
-
-// rows writes the select of what is answered, one value a row.
-func (c *invocation) rows(b *builder, call func(*builder)) {
-	t := table{name: c.on.name}
-	switch {
-	case !c.single():
-		b.rows(c.root, c.media, &over{from: func() { call(b) }})
-		return
-	case c.fn.Void:
-		b.add("select null::json")
-	default:
-		b.add("select to_json(")
-		b.column(t, scalarName)
-		b.add(")")
-	}
-	b.add(" from ")
-	call(b)
-	b.where(t, &c.query.where)
-	b.orderBy(&resource{node: &c.query.node, at: t})
-	b.limit(&c.query.node)
-}
-
-// count builds the statement that counts all rows which the filters let through.
-func (c *invocation) count() statement {
-	b := newBuilder()
-	b.count(c.root, &over{from: func() { c.from(b) }})
-	return b.statement()
+	return o
 }
 
 // from writes the call as an element of FROM. The types of parameters are the catalog's own SQL.

@@ -34,7 +34,7 @@ func (m *mutation) statement() (st statement, withRows bool) {
 			b.ident(m.root.at.name)
 		}}
 		if len(guards) > 0 {
-			rows.where = func() { b.guards(m.nonce, guards) }
+			rows.where = func() { b.guards(m.nonce, guards, func() { b.add("w") }) }
 		}
 		b.rows(m.root, m.media, rows)
 	case m.located():
@@ -45,7 +45,7 @@ func (m *mutation) statement() (st statement, withRows bool) {
 		b.add("with w as (")
 		m.dml(b)
 		b.add(" returning 1) select count(*) from w where ")
-		b.guards(m.nonce, guards)
+		b.guards(m.nonce, guards, func() { b.add("w") })
 	default:
 		m.dml(b)
 	}

@@ -21,9 +21,9 @@ func (h *Handler) choose(c *invocation, cat *catalog.Catalog) error {
 	if err != nil {
 		return err
 	}
-	known := len(all)
-	all = slices.DeleteFunc(slices.Clone(all), func(f *catalog.Function) bool { return !open.has(f) })
-	if known > 0 && len(all) == 0 {
+	closed := slices.ContainsFunc(all, open.closed)
+	all = slices.DeleteFunc(slices.Clone(all), func(f *catalog.Function) bool { return !slices.Contains(open.Open, f.OID) })
+	if closed && len(all) == 0 {
 		return c.refused()
 	}
 	switch fits = c.fitting(all); len(fits) {
@@ -90,20 +90,25 @@ func (c *invocation) fitsWhole(f *catalog.Function) bool {
 	return false
 }
 
-// openFunctions is what the role of a request may call in its schema.
-type openFunctions struct {
+// functions is what the role of a request may call in its schema.
+type functions struct {
 	Names []string `json:"names"`
-	OIDs  []uint32 `json:"oids"` // of the overloads of the function that is called
+	Open  []uint32 `json:"open"` // of the overloads of the function that is called
+	All   []uint32 `json:"all"`
 }
 
-func (o openFunctions) has(f *catalog.Function) bool { return slices.Contains(o.OIDs, f.OID) }
+// closed says that the role may not call f, which is there.
+func (fs functions) closed(f *catalog.Function) bool {
+	return slices.Contains(fs.All, f.OID) && !slices.Contains(fs.Open, f.OID)
+}
 
-func (h *Handler) callable(req *request) (open openFunctions, err error) {
-	err = h.catalogJSON(req, &open, `with open as (select p.oid, p.proname::text from pg_proc p`+
-		` join pg_namespace n on n.oid = p.pronamespace where n.nspname = $1 and p.prokind = 'f'`+
-		` and has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute'))`+
-		` select json_build_object('names', (select coalesce(json_agg(distinct proname), '[]') from open),`+
-		` 'oids', (select coalesce(json_agg(oid::bigint), '[]') from open where proname = $2))`, req.on.schema, req.on.name)
+func (h *Handler) callable(req *request) (open functions, err error) {
+	err = h.catalogJSON(req, &open, `with f as (select p.oid::bigint, p.proname::text,`+
+		` has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute') as open`+
+		` from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = $1 and p.prokind = 'f')`+
+		` select json_build_object('names', (select coalesce(json_agg(distinct proname), '[]') from f where open),`+
+		` 'open', (select coalesce(json_agg(oid), '[]') from f where proname = $2 and open),`+
+		` 'all', (select coalesce(json_agg(oid), '[]') from f where proname = $2))`, req.on.schema, req.on.name)
 	return open, err
 }
 

@@ -133,6 +133,7 @@ type media struct {
 	single      bool // one object instead of an array
 	stripNulls  bool
 	csv         bool
+	value       string // SQL for the JSON of a row "q" of a function that returns no rows; "" for rows
 }
 
 const (

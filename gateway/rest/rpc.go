@@ -3,7 +3,6 @@ package rest
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -33,12 +32,18 @@ func (h *Handler) call(req *request) error {
 		return &Error{Status: http.StatusBadRequest, Code: "PGRST128",
 			Message: "Function must return SETOF or TABLE when max-affected preference is used with handling=strict"}
 	}
+	switch {
+	case c.fn.Void:
+		req.media.value = "null::json"
+	case c.single():
+		req.media.value = "to_json(q." + scalarName + ")"
+	}
 	if c.root, err = h.planCall(req, cat, c.fn.Table, req.on.name); err != nil {
 		return err
 	}
 	req.prefer.drop("resolution", "missing", "return")
 	if !c.fn.Volatile && c.fn.Set {
-		err = h.rows(req, c.statement(), c.count)
+		err = h.read(req, c.root, c.source)
 	} else {
 		err = h.callOnce(c, read || !c.fn.Volatile)
 	}
@@ -50,32 +55,34 @@ func (h *Handler) callOnce(c *invocation, readOnly bool) error {
 	a := h.newAnswer(c.request)
 	defer h.recycle(a)
 	a.object = !c.fn.Set || c.media.single
-	var total *int64
+	count := counting{most: h.opts.MaxRows}
+	if c.fn.Set {
+		count.kind = c.prefer.count
+	}
+	all := count.statements(c.root, c.media, c.source)
+	last := len(all) - 1
 	var end outcome
 	err := h.run(c.http, c.as, batch{
 		readOnly:   readOnly,
 		reset:      c.fn.Volatile,
-		statements: []statement{c.statement(), outcomeStatement},
+		statements: append(all, outcomeStatement),
 		read: func(i int, rows *pgconn.ResultReader) error {
-			if i == 1 {
+			switch {
+			case i < last:
+				return count.guess(rows)
+			case i > last:
 				return end.read(rows)
 			}
 			a.reset()
-			if c.counted() && rows.NextRow() {
-				n, _ := strconv.ParseInt(string(rows.Values()[0]), 10, 64) // count(*) is a number
-				total = &n
-			}
-			return a.take(rows)
+			return a.takeCounted(rows, &count, c.query)
 		},
 	})
 	if err != nil {
 		return err
 	}
+	total := count.total()
 	if c.prefer.count != "" && !c.fn.Set {
 		total = &a.rows
-	}
-	if total != nil && c.query.offset > *total {
-		return outOfRange(c.query.offset, *total)
 	}
 	status, err := end.apply(c.w.Header(), h.headRows(c.request, a.rows, total, false))
 	switch {
@@ -103,7 +110,7 @@ func (h *Handler) explainCall(c *invocation, err error) error {
 	if lookup != nil {
 		return lookup
 	}
-	if !open.has(c.fn) {
+	if open.closed(c.fn) {
 		return c.refused()
 	}
 	return err

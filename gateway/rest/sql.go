@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -268,11 +269,12 @@ func (b *builder) toJSON(m media) { b.add("select ", m.form(), " from (") }
 
 // form is what is selected of the rows "q": one column of JSON, or for CSV all of them.
 func (m media) form() string {
-	switch {
+	switch value := cmp.Or(m.value, "row_to_json(q)"); {
 	case m.csv:
 		return "q.*"
 	case m.stripNulls:
-		return "json_strip_nulls(row_to_json(q))"
+		return "json_strip_nulls(" + value + ")"
+	default:
+		return value
 	}
-	return "row_to_json(q)"
 }
