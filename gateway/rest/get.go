@@ -21,6 +21,7 @@ type request struct {
 
 	written []string         // the columns that a write sets, for errors
 	planned *catalog.Catalog // what the request was planned by; nil when it needed none
+	root    *resource        // the plan of what is selected, for errors; nil before there is one
 }
 
 // parse reads everything but the body.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/run402/functions-mcp/gateway/rest/catalog"
 )
 
 // visible is what the role of a request may see of a target and its neighbours. It is asked for on the error path only.
@@ -54,18 +56,33 @@ func (h *Handler) explain(req *request, err error) error {
 	if pg.InternalQuery != "" || functionContext.MatchString(pg.Where) { // not of our statement
 		return err
 	}
+	embedded := req.root.embedded()
+	at, culprit := req.on, req.root
+	for _, r := range embedded {
+		if strings.HasPrefix(pg.Message, "column "+r.at.name+".") {
+			at, culprit = table{r.table.Schema, r.table.Name}, r
+		}
+	}
 	var c visible
-	if lookup := h.catalogJSON(req, &c, catalogQuery, req.on.schema, req.on.name); lookup != nil {
+	seen, lookup := h.visible(req, tablesOf(relationsOf(embedded)))
+	if lookup == nil {
+		lookup = h.catalogJSON(req, &c, catalogQuery, at.schema, at.name)
+	}
+	if lookup != nil {
 		return &Error{Status: statusOf(pg, req.as.Role), Code: pg.Code, Message: pg.Message}
+	}
+	for _, t := range tablesOf(relationsOf(embedded)) {
+		if !seen[t.OID] {
+			return closed(req, t.Name)
+		}
 	}
 	switch {
 	case !c.Exists:
-		return tableNotFound(req.on, c.Tables)
+		return tableNotFound(at, c.Tables)
 	case len(c.Columns) == 0: // whatever was wrong, the role has no business with the table's columns
-		return &Error{Status: HTTPStatus("42501", req.as.Role), Code: "42501",
-			Message: "permission denied for table " + req.on.name}
+		return closed(req, at.name)
 	case pg.Code == "42703":
-		return columnNotFound(req, pg, c.Columns)
+		return columnNotFound(req, culprit, pg, c.Columns)
 	}
 	return err
 }
@@ -90,6 +107,30 @@ func (h *Handler) catalogJSON(req *request, into any, sql string, args ...string
 	})
 }
 
+// closed is the answer to a role that may not use a table in any way.
+func closed(req *request, table string) *Error {
+	return &Error{Status: HTTPStatus("42501", req.as.Role), Code: "42501",
+		Message: "permission denied for table " + table}
+}
+
+// embedded lists the resources below r, which may be nil.
+func (r *resource) embedded() (all []*resource) {
+	if r == nil {
+		return nil
+	}
+	for _, k := range r.kids {
+		all = append(append(all, k), k.embedded()...)
+	}
+	return all
+}
+
+func relationsOf(all []*resource) (relations []*catalog.Relation) {
+	for _, r := range all {
+		relations = append(relations, r.via)
+	}
+	return relations
+}
+
 func tableNotFound(t table, tables []string) *Error {
 	e := &Error{Status: http.StatusNotFound, Code: "PGRST205",
 		Message: "Could not find the table '" + t.schema + "." + t.name + "' in the schema cache"}
@@ -100,10 +141,15 @@ func tableNotFound(t table, tables []string) *Error {
 }
 
 // columnNotFound answers for a column that does not exist: PGRST204 when it was to be written, else PostgreSQL's 42703.
-func columnNotFound(req *request, pg *pgconn.PgError, columns []string) *Error {
+// The columns are those of the resource r (nil when nothing was planned yet) that the role may see.
+func columnNotFound(req *request, r *resource, pg *pgconn.PgError, columns []string) *Error {
 	e := &Error{Status: http.StatusBadRequest, Code: pg.Code, Message: pg.Message,
 		Details: "The columns are " + strings.Join(columns, ", ")}
-	for _, name := range req.names() {
+	names := slices.Concat(req.written, req.query.onConflict)
+	if r != nil {
+		names = append(names, r.names()...)
+	}
+	for _, name := range names {
 		if slices.Contains(columns, name) || !strings.Contains(pg.Message, name) {
 			continue
 		}
@@ -123,18 +169,16 @@ func columnNotFound(req *request, pg *pgconn.PgError, columns []string) *Error {
 	return e
 }
 
-// names lists the columns that a request names.
-func (req *request) names() []string {
-	names := slices.Clone(req.written)
-	q := req.query
-	for _, it := range q.columns {
+// names lists the columns that a resource names.
+func (r *resource) names() []string {
+	var names []string
+	for _, it := range r.columns {
 		names = append(names, it.column)
 	}
-	for _, s := range q.order {
+	for _, s := range r.order {
 		names = append(names, s.column)
 	}
-	names = append(names, q.onConflict...)
-	return q.where.names(names)
+	return r.where.names(names)
 }
 
 func (c *cond) names(names []string) []string {

@@ -26,6 +26,7 @@ type resource struct {
 // the names. The plan is kept in the request's own tree.
 func (h *Handler) plan(req *request) (*resource, error) {
 	root := &resource{node: &req.query.node, at: req.on}
+	req.root = root
 	h.capRows(root.node)
 	if root.usesAggregates() && !h.opts.Aggregates {
 		return nil, &Error{Status: http.StatusBadRequest, Code: "PGRST123",

@@ -37,8 +37,7 @@ func (h *Handler) write(req *request) error {
 	if err := m.choose(); err != nil {
 		return err
 	}
-	var err error
-	if m.root, err = h.plan(req); err != nil {
+	if _, err := h.plan(req); err != nil {
 		return err
 	}
 	if m.needsTable() {
@@ -216,7 +215,6 @@ func (m *mutation) location(values [][]byte) string {
 // mutation is a write, ready to become a statement.
 type mutation struct {
 	*request
-	root   *resource      // what to answer of the rows
 	body   *body          // nil for DELETE
 	table  *catalog.Table // when needsTable
 	nonce  string
