@@ -170,7 +170,11 @@ func parseAccept(headers []string) (media, error) {
 	if strings.TrimSpace(strings.Join(headers, "")) == "" {
 		return media{contentType: typeJSON + "; charset=utf-8"}, nil
 	}
-	return media{}, &Error{Status: http.StatusNotAcceptable, Code: "PGRST107",
+	return media{}, noMedia(headers)
+}
+
+func noMedia(headers []string) *Error {
+	return &Error{Status: http.StatusNotAcceptable, Code: "PGRST107",
 		Message: "None of these media types are available: " + clip(strings.Join(headers, ", "))}
 }
 

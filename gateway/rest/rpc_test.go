@@ -136,7 +136,7 @@ func TestRootFollowsPrivileges(t *testing.T) {
 		t.Error("a column that is not granted is described")
 	}
 	id := d.Definitions["items"].Properties["id"]
-	if id["format"] != "integer" || id["type"] != "integer" || id["description"] != "Note:\nThis is a Primary Key.<pk/>" {
+	if id["format"] != "int32" || id["type"] != "integer" || id["description"] != "Note:\nThis is a Primary Key.<pk/>" {
 		t.Errorf("items.id is %v", id)
 	}
 	item := d.Definitions["notes"].Properties["item"]

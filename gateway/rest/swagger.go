@@ -4,15 +4,17 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/run402/functions-mcp/gateway/rest/catalog"
 )
 
 // definition is the JSON schema of a table's rows.
-func (t *apiTable) definition() object {
+func (a *api) definition(t *apiTable) object {
 	properties := object{}
 	required := []string{}
-	for _, c := range t.Columns {
-		properties = append(properties, member{c.Name, c.property()})
-		if c.NotNull {
+	for _, c := range t.columns {
+		properties = append(properties, member{c.Name, a.property(t, c)})
+		if !c.Nullable {
 			required = append(required, c.Name)
 		}
 	}
@@ -24,14 +26,13 @@ func (t *apiTable) definition() object {
 }
 
 // property describes a column. The notes on keys are PostgREST's, which clients parse.
-func (c *apiColumn) property() object {
+func (a *api) property(t *apiTable, c *catalog.Column) object {
 	notes := ""
-	if c.Primary {
+	if slices.Contains(t.Key, c.Name) {
 		notes += "\nThis is a Primary Key.<pk/>"
 	}
-	if c.RefTable != "" {
-		notes += "\nThis is a Foreign Key to `" + c.RefTable + "." + c.RefColumn + "`.<fk table='" + c.RefTable +
-			"' column='" + c.RefColumn + "'/>"
+	if table, column := a.reference(t.Table, c.Name); table != "" {
+		notes += "\nThis is a Foreign Key to `" + table + "." + column + "`.<fk table='" + table + "' column='" + column + "'/>"
 	}
 	description := c.Comment
 	if notes != "" {
@@ -40,39 +41,44 @@ func (c *apiColumn) property() object {
 		}
 		description += "Note:" + notes
 	}
-	o := object{{"default", c.defaultValue()}, {"description", text(description)}}
+	value := defaultValue(c)
+	o := object{{"default", value}, {"description", text(description)}}
 	if c.Enum != nil {
 		o = append(o, member{"enum", c.Enum})
 	}
-	o = append(o, member{"format", c.Type})
-	if element, ok := strings.CutSuffix(c.Type, "[]"); ok {
-		o = append(o, member{"items", object{{"type", text(swaggerType(element))}}})
+	o = append(o, typed(c.Base)...)
+	if c.MaxLength > 0 {
+		o = append(o, member{"maxLength", c.MaxLength})
 	}
-	if c.MaxLength != nil {
-		o = append(o, member{"maxLength", *c.MaxLength})
-	}
-	o = append(o, member{"type", text(swaggerType(c.Type))})
-	if c.Fills && c.defaultValue() == nil {
+	if value == nil && (c.Default != "" || c.Generated || c.Identity != "") {
 		o = append(o, member{"x-has-default", true}) // ours: PostgREST does not say it of what JSON cannot express
 	}
 	return o
 }
 
-// defaultValue is the column's default if it can be said in JSON: a text or expression for a string, else a literal.
-func (c *apiColumn) defaultValue() any {
-	if c.Default == nil {
-		return nil
+// typed says of which type a value is.
+func typed(t string) object {
+	o := object{{"format", swaggerFormat(t)}}
+	if element, ok := strings.CutSuffix(t, "[]"); ok {
+		o = append(o, member{"items", object{{"type", text(swaggerType(element))}}})
 	}
-	if swaggerType(c.Type) == "string" {
-		if literal, ok := strings.CutSuffix(*c.Default, "::"+c.Type); ok {
+	return append(o, member{"type", text(swaggerType(t))})
+}
+
+// defaultValue is the column's default if it can be said in JSON: a text or expression for a string, else a literal.
+func defaultValue(c *catalog.Column) any {
+	switch {
+	case c.Default == "":
+		return nil
+	case swaggerType(c.Base) == "string":
+		if literal, ok := strings.CutSuffix(c.Default, "::"+c.Base); ok {
 			return strings.Trim(literal, "'")
 		}
-		return *c.Default
-	}
-	if !json.Valid([]byte(*c.Default)) {
+		return c.Default
+	case !json.Valid([]byte(c.Default)):
 		return nil
 	}
-	return json.RawMessage(*c.Default)
+	return json.RawMessage(c.Default)
 }
 
 // swaggerType maps a PostgreSQL type; json and jsonb can be anything.
@@ -93,9 +99,20 @@ func swaggerType(t string) string {
 	return "string"
 }
 
+// swaggerFormat is OpenAPI's name of a format where it has one, else PostgreSQL's of the type.
+func swaggerFormat(t string) string {
+	switch t {
+	case "smallint", "integer":
+		return "int32"
+	case "bigint":
+		return "int64"
+	}
+	return t
+}
+
 // path describes the verbs that the role may use on a table.
 func (t *apiTable) path() object {
-	summary, description, _ := strings.Cut(t.Comment, "\n")
+	first, rest := summary(t.Comment)
 	verb := func(answers object, parameters ...string) object {
 		refs := make([]object, len(parameters))
 		for i, p := range parameters {
@@ -103,14 +120,14 @@ func (t *apiTable) path() object {
 		}
 		return object{
 			{"tags", []string{t.Name}},
-			{"summary", text(summary)},
-			{"description", text(strings.TrimLeft(description, "\n"))},
+			{"summary", text(first)},
+			{"description", text(rest)},
 			{"parameters", refs},
 			{"responses", answers},
 		}
 	}
 	var filters []string
-	for _, c := range t.Columns {
+	for _, c := range t.columns {
 		filters = append(filters, "rowFilter."+t.Name+"."+c.Name)
 	}
 	filtersAnd := func(more ...string) []string { return slices.Concat(filters, more) }
@@ -122,13 +139,13 @@ func (t *apiTable) path() object {
 		o = append(o, member{"get", verb(rows,
 			filtersAnd("select", "order", "range", "rangeUnit", "offset", "limit", "preferCount")...)})
 	}
-	if t.Insert {
+	if t.Insert && t.Insertable {
 		o = append(o, member{"post", verb(responses("201", "Created"), body, "select", "preferPost")})
 	}
-	if t.Delete {
+	if t.Delete && t.Deletable {
 		o = append(o, member{"delete", verb(responses("204", "No Content"), filtersAnd("preferReturn")...)})
 	}
-	if t.Update {
+	if t.Update && t.Updatable {
 		o = append(o, member{"patch", verb(responses("204", "No Content"), filtersAnd(body, "preferReturn")...)})
 	}
 	return o
@@ -139,7 +156,7 @@ func (t *apiTable) parameters() object {
 	o := object{{"body." + t.Name, object{
 		{"name", t.Name}, {"description", t.Name}, {"required", false}, {"in", "body"},
 		{"schema", ref("definitions", t.Name)}}}}
-	for _, c := range t.Columns {
+	for _, c := range t.columns {
 		o = append(o, member{"rowFilter." + t.Name + "." + c.Name, object{
 			{"name", c.Name}, {"description", text(c.Comment)}, {"required", false}, {"in", "query"}, {"type", "string"}}})
 	}
@@ -152,10 +169,11 @@ func commonParameters() object {
 			{"type", "string"}}, more...)}
 	}
 	enum := func(values ...string) member { return member{"enum", values} }
-	answers := []string{"return=representation", "return=minimal", "return=headers-only"}
+	answers := []string{"return=representation", "return=minimal", "return=none"}
 	return object{
+		parameter("preferParams", "Prefer", "header", "Preference"),
 		parameter("preferReturn", "Prefer", "header", "Preference", enum(answers...)),
-		parameter("preferCount", "Prefer", "header", "Preference", enum("count=exact")),
+		parameter("preferCount", "Prefer", "header", "Preference", enum("count=none")),
 		parameter("preferPost", "Prefer", "header", "Preference",
 			enum(append(answers, "resolution=ignore-duplicates", "resolution=merge-duplicates")...)),
 		parameter("select", "select", "query", "Filtering Columns"),
@@ -168,42 +186,49 @@ func commonParameters() object {
 	}
 }
 
-// path describes the verbs of a function: a volatile one is called by POST alone.
-func (f *apiFunction) path() object {
-	summary, description, _ := strings.Cut(f.Comment, "\n")
+// functionPath describes the verbs of a function: a volatile one is called by POST alone.
+func functionPath(f *catalog.Function) object {
+	first, rest := summary(f.Comment)
 	verb := func(parameters []object) object {
 		return object{
 			{"tags", []string{"(rpc) " + f.Name}},
-			{"summary", text(summary)},
-			{"description", text(strings.TrimLeft(description, "\n"))},
-			{"produces", []string{typeJSON, typeObject + "+json"}},
+			{"summary", text(first)},
+			{"description", text(rest)},
+			{"produces", []string{typeJSON, typeObject + "+json;nulls=stripped", typeObject + "+json"}},
 			{"parameters", parameters},
 			{"responses", responses("200", "OK")},
 		}
 	}
-	properties, required := object{}, []string{}
-	query := []object{}
-	for i, a := range f.Args {
-		if a.Name == "" {
-			continue
+	properties, required, query := object{}, []string{}, []object{}
+	for _, p := range f.Params {
+		if p.Required {
+			required = append(required, p.Name)
 		}
-		needed := i < len(f.Args)-f.Defaults && !a.Variadic
-		if needed {
-			required = append(required, a.Name)
-		}
-		properties = append(properties, member{a.Name, object{
-			{"format", a.Type}, {"type", text(swaggerType(a.Type))}}})
-		query = append(query, object{{"name", a.Name}, {"required", needed}, {"in", "query"}, {"type", "string"},
-			{"format", a.Type}})
+		properties = append(properties, member{p.Name, typed(p.Type)})
+		query = append(query, append(object{{"name", p.Name}, {"required", p.Required}, {"in", "query"}}, inQuery(p)...))
 	}
 	schema := object{{"description", text(f.Comment)}}
 	if len(required) > 0 {
 		schema = append(schema, member{"required", required})
 	}
 	schema = append(schema, member{"properties", properties}, member{"type", "object"})
-	post := member{"post", verb([]object{{{"name", "args"}, {"required", true}, {"in", "body"}, {"schema", schema}}})}
+	post := verb([]object{{{"name", "args"}, {"required", true}, {"in", "body"}, {"schema", schema}},
+		ref("parameters", "preferParams")})
 	if f.Volatile {
-		return object{post}
+		return object{{"post", post}}
 	}
-	return object{{"get", verb(query)}, post}
+	return object{{"get", verb(query)}, {"post", post}}
+}
+
+// inQuery says how a parameter is written into a query string: once, an array as {a,b}, or variadic as often as wanted.
+func inQuery(p catalog.Param) object {
+	kind := swaggerType(p.Type)
+	if element, ok := strings.CutSuffix(p.Type, "[]"); ok && p.Variadic {
+		return object{{"collectionFormat", "multi"}, {"items", object{
+			{"format", element}, {"type", text(swaggerType(element))}}}, {"type", kind}}
+	}
+	if kind == "" || kind == "array" {
+		kind = "string"
+	}
+	return object{{"format", swaggerFormat(p.Type)}, {"type", kind}}
 }
