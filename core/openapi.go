@@ -65,8 +65,13 @@ func parseOpenAPI(doc []byte) ([]TableInfo, error) {
 
 func columnInfo(name string, p openAPIProperty, notNull bool) ColumnInfo {
 	c := ColumnInfo{Name: name, Type: p.Format, Default: scalarText(p.Default)}
-	if c.Type == "" {
+	switch c.Type {
+	case "":
 		c.Type = p.Type
+	case "int32": // what newer versions of PostgREST say of a smallint too
+		c.Type = "integer"
+	case "int64":
+		c.Type = "bigint"
 	}
 	c.Required = notNull && len(p.Default) == 0 && !p.HasDefault
 	for _, raw := range p.Enum {

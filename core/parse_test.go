@@ -165,7 +165,7 @@ const openAPI = `{"swagger":"2.0","paths":{
  "/items":{"get":{},"post":{},"patch":{},"delete":{}},
  "/report":{"get":{}}},
  "definitions":{
-  "report":{"type":"object","properties":{"n":{"type":"integer","format":"bigint"}}},
+  "report":{"type":"object","properties":{"n":{"type":"integer","format":"int64"},"k":{"type":"integer","format":"int32"}}},
   "items":{"description":"What is for sale","required":["id","owner","title","kind"],"type":"object","properties":{
    "title":{"format":"text","type":"string","description":"Shown to all"},
    "id":{"format":"bigint","type":"integer","default":"nextval('s')","description":"Note:\nThis is a Primary Key.<pk/>"},
@@ -188,7 +188,7 @@ func TestOpenAPI(t *testing.T) {
 			{Name: "tags", Type: "array"},
 			{Name: "price", Type: "numeric", Default: "1.5"},
 		}},
-		{Name: "report", Columns: []ColumnInfo{{Name: "n", Type: "bigint"}}},
+		{Name: "report", Columns: []ColumnInfo{{Name: "n", Type: "bigint"}, {Name: "k", Type: "integer"}}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("tables (-want +got):\n%s", diff)
