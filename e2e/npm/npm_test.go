@@ -1,5 +1,6 @@
-// Package npm drives the library that Run402 functions use, @run402/functions, unchanged, against the built program's
-// gateway: what a function's author runs against a local project is what runs in the cloud.
+// Package npm drives the libraries that Run402 functions use, unchanged, against the built program's gateway: what an
+// author runs against a local project is what runs in the cloud. They are @run402/functions and PostgREST's own client,
+// postgrest-js.
 package npm
 
 import (
@@ -19,13 +20,13 @@ import (
 	"time"
 )
 
-func TestFunctionsLibrary(t *testing.T) {
+func TestLibraries(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {
 		skip(t, "Node.js is not installed")
 	}
 	if _, err := os.Stat("node_modules"); errors.Is(err, fs.ErrNotExist) {
-		skip(t, "@run402/functions is not installed")
+		skip(t, "the libraries are not installed")
 	}
 
 	project := newProject(t)
@@ -37,7 +38,8 @@ func TestFunctionsLibrary(t *testing.T) {
 		"BEN_TOKEN="+strings.TrimSpace(project.run(t, "token", "--email", "ben@example.com")),
 	)
 
-	tests := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec", "functions.test.mjs", "users.test.mjs")
+	tests := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec",
+		"functions.test.mjs", "users.test.mjs", "postgrest.test.mjs")
 	tests.Env = environment
 	report, err := tests.CombinedOutput()
 	if err != nil {
