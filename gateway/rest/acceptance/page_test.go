@@ -45,13 +45,18 @@ func TestMediaTypes(t *testing.T) {
 			want: `…"PGRST116"…Cannot coerce the result to a single JSON object…The result contains 0 rows`},
 		{name: "several objects", who: "ana", path: "genres", header: object, status: 406, want: `…"PGRST116"…The result contains 3 rows`},
 		{name: "nulls stripped", who: "ana", path: "authors?id=eq.2", header: object + ";nulls=stripped", status: 200,
-			want: `{"id":2,"name":"Tomas Reed","born":"1980-11-30"}`, headers: "Content-Type: application/vnd.pgrst.object+json; nulls=stripped; charset=utf-8"},
+			want: `{"id":2,"name":"Tomas Reed","born":"1980-11-30"}`, headers: "Content-Type: application/vnd.pgrst.object+json;nulls=stripped; charset=utf-8"},
+		{name: "CSV", who: "ana", path: "books?select=id,title,price&order=id", header: csv, status: 200,
+			want:    "id,title,price\n1,\"Salt Harbour\",12.50\n2,\"The Quiet Ledger\",8.00\n3,\"Northern Kites\",\n4,\"Tide, Tables (2nd)\",3.20",
+			headers: "Content-Type: text/csv; charset=utf-8 | Content-Range: 0-3/*"},
+		{name: "CSV of nothing", who: "ana", path: "books?select=id,title&id=eq.9", header: csv, status: 200, want: "id,title"},
 		{name: "the first that is served", who: "ana", path: "genres?select=id&id=eq.1", header: "Accept: image/png, application/json", status: 200, want: ids("1")},
 		{name: "any", who: "ana", path: "genres?select=id&id=eq.1", header: "Accept: */*", status: 200, want: ids("1")},
 		{name: "none", who: "ana", path: "genres", header: "Accept: image/png", status: 406, want: `…"PGRST107"`},
 		{name: "the plan is nobody's business", who: "ana", path: "genres", header: "Accept: application/vnd.pgrst.plan+json", status: 406, want: `…"PGRST107"`},
 		{name: "root", who: "ana", path: "", status: 200, want: `…"swagger":"2.0"…"/books"…"/rpc/add"`, headers: "Content-Type: application/openapi+json; charset=utf-8"},
 		{name: "root shows a caller nothing closed", who: "ana", path: "", header: "Accept: application/openapi+json", status: 200, want: `…"/books"`},
+		{name: "a local project has one schema, whatever it is called", who: "ana", path: "genres?select=id&id=eq.1", header: "Accept-Profile: public", status: 200, want: ids("1")},
 	})
 	a := exchange{who: "ana", path: ""}.send(t)
 	for _, hidden := range []string{`"/closed"`, `"/rpc/unreachable"`, `"secret"`} {

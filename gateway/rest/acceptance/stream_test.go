@@ -40,7 +40,7 @@ func TestLongAnswersNeedNoMemory(t *testing.T) {
 
 func TestAnErrorWithinALongAnswerCutsIt(t *testing.T) {
 	owner(t, long)
-	for _, accept := range []string{"application/json"} {
+	for _, accept := range []string{"application/json", "text/csv"} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, library.server.URL+"/rest/v1/late", nil)
 		if err != nil {
 			t.Fatal(err)

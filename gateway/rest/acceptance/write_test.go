@@ -42,6 +42,7 @@ func TestInsert(t *testing.T) {
 			`[{"id":7,"name":"a, b"},{"id":8,"name":"c"}]`, ""),
 		post("CSV with NULL", "seats?select=name", representation+" | Content-Type: text/csv", "hall,nr,name\nn,1,NULL\nn,2,\"\"", 201,
 			`[{"name":null},{"name":""}]`, ""),
+		post("CSV in and out", "genres", representation+" | Accept: text/csv | Content-Type: text/csv", "id,name\n7,a", 201, "id,name\n7,a", ""),
 		post("a form", "genres", representation+" | Content-Type: application/x-www-form-urlencoded", "id=7&name=one+two", 201, `[{"id":7,"name":"one two"}]`, ""),
 		post("a domain that must not be null and is not named", "cautious?select=code", representation, `{"id":1,"name":"x"}`, 201, `[{"code":"978-1"}]`, ""),
 		post("odd names", `Odd Table?select="with.dot","größe"`, representation, `{"id":9,"with.dot":"z","größe":3}`, 201, `[{"with.dot":"z","größe":3}]`, ""),
@@ -143,6 +144,9 @@ func TestPreferences(t *testing.T) {
 		post("unknown is ignored", "genres", "Prefer: return=minimal, colour=blue", `{"id":7,"name":"x"}`, 201, "", "Preference-Applied: return=minimal"),
 		post("unknown under strict", "genres", "Prefer: handling=strict, colour=blue", `{"id":7,"name":"x"}`, 400,
 			`…"PGRST122"…Invalid preferences given with handling=strict…colour=blue`, ""),
+		{name: "time zone", who: "ana", path: "events?select=at&id=eq.1", header: "Prefer: timezone=Asia/Tokyo", status: 200,
+			want: `[{"at":"2024-03-02T03:00:00+09:00"}]`, headers: "Preference-Applied: timezone=Asia/Tokyo"},
+		{name: "time zone that is none", who: "ana", path: "events?select=at&id=eq.1", header: "Prefer: timezone=Jupiter/Red_Spot", status: 400, want: `…`},
 		{name: "several headers", who: "ana", path: "genres?select=id&limit=1&order=id", header: "Prefer: handling=lenient | Prefer: count=exact", status: 206,
 			want: ids("1"), headers: "Content-Range: 0-0/3"},
 	})
