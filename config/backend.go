@@ -170,7 +170,12 @@ func (c Config) backend(lookup Lookup) (Backend, error) {
 		return nil, errors.New("RUN402_JWT_SECRET is set without any project key, and a local project has a " +
 			"secret of its own: set the keys of the project it belongs to, or unset it")
 	}
-	return c.Local(lookup)
+	local, err := c.Local(lookup)
+	if err != nil {
+		return nil, err
+	}
+	local.Mail, err = readMail(lookup)
+	return local, err
 }
 
 func (r Remote) check(lookup Lookup) (Backend, error) {

@@ -42,11 +42,13 @@ type ProjectFlags struct {
 
 // ToolFlags narrow what callers may do.
 type ToolFlags struct {
-	Toolsets  []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin, assets, functions."`
+	Toolsets  []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin, email, assets, functions."`
 	ReadOnly  bool     `var:"RUN402_READ_ONLY" help:"Only tools that only read."`
 	Gates     string   `var:"RUN402_GATES" placeholder:"FILE" help:"Who may call what: see docs/gates.md."`
 	Confirm   string   `var:"RUN402_CONFIRM" enum:"token,elicit,deny,off" default:"token" help:"On destruction: ${enum}."`
 	AssetRoot []string `var:"RUN402_ASSET_ROOT" placeholder:"DIR" help:"Where put_asset may read files (stdio)."`
+
+	EmailAllow []string `var:"RUN402_EMAIL_ALLOW" placeholder:"WHO" help:"Whom send_email may write to, as *@example.com."`
 }
 
 // Options makes kong take a flag that is not given from its variable, add that variable to the flag's help, and read no
@@ -75,16 +77,17 @@ type Settings struct {
 	Toolsets      []string // nil means all
 	ReadOnly      bool
 	AssetRoots    []string    // directories that put_asset may read from, absolute
+	EmailAllow    []string    // whom send_email may write to: addresses, * for any characters; nil means all
 	Confirm       string      // how far a call may go that destroys much; see tools.Confirm
 	Gates         *auth.Gates // nil when there are none
 	Listen        *Listen     // nil means stdio
 }
 
 // Toolsets are the toolsets that exist.
-func Toolsets() []string { return []string{"data", "admin", "assets", "functions"} }
+func Toolsets() []string { return []string{"data", "admin", "email", "assets", "functions"} }
 
 // later are toolsets that the design has and this version does not.
-func later() []string { return []string{"email", "ai"} }
+func later() []string { return []string{"ai"} }
 
 // Settings reads the rest from the environment and checks it all. The error joins every reason not to start.
 func (c Config) Settings(lookup Lookup) (Settings, error) {
@@ -93,11 +96,13 @@ func (c Config) Settings(lookup Lookup) (Settings, error) {
 		UserTokenFile: lookup.get("RUN402_USER_TOKEN_FILE"),
 		Toolsets:      c.Toolsets,
 		ReadOnly:      c.ReadOnly,
+		EmailAllow:    c.EmailAllow,
 		Confirm:       c.Confirm,
 	}
 	var backendErr error
 	s.Backend, backendErr = c.backend(lookup)
-	errs := []error{Unsupported(lookup), backendErr, s.checkToken(), s.checkToolsets(), s.readGates(c.Gates)}
+	errs := []error{Unsupported(lookup), backendErr, s.checkToken(), s.checkToolsets(), s.checkEmailAllow(),
+		s.readGates(c.Gates)}
 	if c.Listen == "" {
 		errs = append(errs, c.checkStdio(s))
 	} else {

@@ -19,7 +19,8 @@ func TestFlagsComeBeforeVariablesAndThoseBeforeDefaults(t *testing.T) {
 	t.Setenv("RUN402_LOCAL_PROJECT", "from-the-process") // which nobody may read
 	vars := env("RUN402_DATA_DIR=/env RUN402_TOOLSETS=data,admin RUN402_READ_ONLY=true RUN402_CONFIRM=deny " +
 		"RUN402_GATES=/gates.json RUN402_LOG=debug RUN402_ASSET_ROOT=/srv,/img")
-	flags := strings.Fields("--data-dir=/flag --toolsets=data --read-only=false --confirm=off --log-level=warn --asset-root=/flag")
+	flags := strings.Fields("--data-dir=/flag --toolsets=data --read-only=false --confirm=off --log-level=warn --asset-root=/flag " +
+		"--email-allow=*@a.b,c@d.e")
 	for name, test := range map[string]struct {
 		lookup Lookup
 		args   []string
@@ -38,7 +39,8 @@ func TestFlagsComeBeforeVariablesAndThoseBeforeDefaults(t *testing.T) {
 		}},
 		"flags": {vars, flags, Config{
 			ProjectFlags{DataDir: "/flag", LocalProject: "default"},
-			ToolFlags{Toolsets: []string{"data"}, Gates: "/gates.json", Confirm: "off", AssetRoot: []string{"/flag"}},
+			ToolFlags{Toolsets: []string{"data"}, Gates: "/gates.json", Confirm: "off", AssetRoot: []string{"/flag"},
+				EmailAllow: []string{"*@a.b", "c@d.e"}},
 			ListenFlags{}, LogFlags{"warn", "auto"},
 		}},
 		"an empty variable is not set": {env("RUN402_LOCAL_PROJECT= RUN402_READ_ONLY= RUN402_LOG="), nil, Config{

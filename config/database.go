@@ -65,6 +65,7 @@ type Database struct {
 	RestLimits
 	DataDir string // for what is no row: files of assets, unless they are in a bucket; empty when there is no place
 	Assets  Assets
+	Mail    Mail
 
 	JWTSecret Secret // what verifies HS256, decoded; may be empty
 	PublishedKeys
@@ -93,6 +94,8 @@ func (c Config) database(lookup Lookup) (Backend, error) {
 	}
 	assets, err := readAssets(lookup)
 	d.Assets, errs = assets, append(errs, err)
+	d.Mail, err = readMail(lookup)
+	errs = append(errs, err)
 	if d.URL == "" {
 		errs = append(errs, errors.New("RUN402_ADMIN_DATABASE_URL or RUN402_GATEWAY_DATABASE_URL is set without "+
 			"RUN402_DATABASE_URL, the login of callers: set it too"))

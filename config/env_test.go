@@ -24,7 +24,7 @@ func TestWarnings(t *testing.T) {
 		},
 		"nothing like it": {"RUN402_ZZZZZZZZZZ=1", []string{"RUN402_ZZZZZZZZZZ" + none}},
 		"of a later version": {
-			"RUN402_SMTP_URL=smtp://u:p@h", []string{"RUN402_SMTP_URL is not supported yet and has no effect"},
+			"RUN402_OPEN_GRANTS=1", []string{"RUN402_OPEN_GRANTS is not supported yet and has no effect"},
 		},
 		"honoured":                     {"RUN402_TOOLSETS=data", nil},
 		"refused elsewhere":            {"RUN402_GATES=g", nil},

@@ -33,6 +33,7 @@ type Client struct {
 	conn    *conn
 	anonKey string
 	admin   adminPlane
+	mailbox *knownMailbox
 }
 
 // New returns a Client, or an error when the configuration cannot work.
@@ -53,6 +54,7 @@ func New(cfg Config) (*Client, error) {
 		conn:    newConn(base, cfg.Transport),
 		anonKey: cfg.AnonKey,
 		admin:   adminPlane{serviceKey: cfg.ServiceKey, projectID: cfg.ProjectID},
+		mailbox: &knownMailbox{},
 	}, nil
 }
 

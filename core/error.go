@@ -54,7 +54,8 @@ const (
 	CodeInvalidAnswer     = "INVALID_ANSWER" // an answer that is not what the contract says, or too large
 )
 
-// Error returns "PostgREST error (<status>): <code>" for the REST routes, "SQL error (<status>): <code>" for raw SQL.
+// Error returns "PostgREST error (<status>): <code>" for the REST routes, "SQL error (<status>): <code>" for raw SQL,
+// "Email send failed (<status>): <error>" for mail.
 func (e *Error) Error() string {
 	if e.Status == 0 {
 		text := e.Op + ": " + e.Message
@@ -73,17 +74,22 @@ func (e *Error) Error() string {
 	if text == "" {
 		text = "<envelope>"
 	}
-	return fmt.Sprintf("%s error (%d): %s", e.route(), e.Status, text)
+	return fmt.Sprintf("%s (%d): %s", e.what(), e.Status, text)
 }
 
-func (e *Error) route() string {
+func (e *Error) what() string {
 	switch e.Op {
 	case "sql":
-		return "SQL"
-	case "schema", "health", "invoke", "put asset", "list assets", "get asset", "delete asset", "sign asset":
-		return "Run402"
+		return "SQL error"
+	case opSendEmail:
+		return "Email send failed"
+	case opDiscoverMailbox:
+		return "Failed to discover mailbox"
+	case "schema", "health", "invoke", "list mailboxes", "create mailbox", "list emails", "get email",
+		"put asset", "list assets", "get asset", "delete asset", "sign asset":
+		return "Run402 error"
 	}
-	return "PostgREST"
+	return "PostgREST error"
 }
 
 // Unwrap returns the cause when no answer came.

@@ -12,7 +12,7 @@ import (
 // Whatever comes in, what goes out is JSON-RPC: process.end reads every line. In this session much goes wrong.
 func TestStdoutHoldsOnlyJSONRPC(t *testing.T) {
 	t.Parallel()
-	l := newLine(shared.serve(t, "RUN402_TOOLSET=typo", "RUN402_SMTP_URL=smtp://localhost"))
+	l := newLine(shared.serve(t, "RUN402_TOOLSET=typo", "RUN402_OPEN_GRANTS=1"))
 	l.hello(t, "2025-06-18")
 	for _, text := range []string{
 		"", "   ", "{", "[]", "null", "42", `"text"`, `{"jsonrpc":"1.0","id":1,"method":"ping"}`, `{"jsonrpc":"2.0"}`,

@@ -27,6 +27,9 @@ func (s *Set) explain(ctx context.Context, t *tool, table string, f *failure) {
 	case ToolsetAssets:
 		s.explainAsset(f)
 		return
+	case ToolsetEmail:
+		s.explainEmail(f)
+		return
 	}
 	switch f.state() {
 	case "42703", "PGRST204":

@@ -14,6 +14,7 @@ const (
 	codeInvalidArgument = "INVALID_ARGUMENT"
 	codeUnknownArgument = "UNKNOWN_ARGUMENT"
 	codeUnknownTable    = "UNKNOWN_TABLE"
+	codeRecipient       = "RECIPIENT_NOT_ALLOWED" // by --email-allow
 	codeInvalidToken    = "INVALID_TOKEN"
 	codeTimeout         = "TIMEOUT"
 	codeCanceled        = "CANCELED"

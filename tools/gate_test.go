@@ -145,6 +145,12 @@ func TestGatesThatCannotBeMeant(t *testing.T) {
 			"{\"tools\":{\"admin\":" + leads + ",\n\"admin_query_table\":{\"requireAuth\":false}}}", true, nil,
 			[]string{"line 2", "tools.admin_query_table", "requireRole"},
 		},
+		"reading mail for whoever signs in": {
+			"{\"tools\":{\n\"get_email\":" + users + "}}", true, nil, []string{"line 2", "tools.get_email", "requireRole"},
+		},
+		"all of mail for whoever signs in": {
+			"{\"tools\":{\n\"email\":" + users + "}}", true, nil, []string{"line 2", "tools.email", "list_emails", "requireRole"},
+		},
 		"a toolset that no gate opens": {
 			`{"tools":{"*":` + leads + `}}`, true, []string{"data", "admin"}, []string{"toolset admin", "gates file"},
 		},

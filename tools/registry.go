@@ -19,13 +19,14 @@ import (
 const (
 	ToolsetData      = "data"
 	ToolsetAdmin     = "admin"
+	ToolsetEmail     = "email"
 	ToolsetAssets    = "assets"
 	ToolsetFunctions = "functions"
 )
 
 // Toolsets lists the names that Options.Toolsets may hold.
 func Toolsets() []string {
-	return []string{ToolsetData, ToolsetAdmin, ToolsetAssets, ToolsetFunctions}
+	return []string{ToolsetData, ToolsetAdmin, ToolsetEmail, ToolsetAssets, ToolsetFunctions}
 }
 
 // Options says what the tools work with and which of them exist. Client and Callers are needed, the rest has defaults.
@@ -43,6 +44,9 @@ type Options struct {
 	Gatekeeper *auth.Gatekeeper
 	// CallerPlane and AdminPlane say that there is an anon key, a service key. A plane without its key has no tools.
 	CallerPlane, AdminPlane bool
+
+	// EmailAllow are the recipients that send_email may write to, with * for any characters; none allows all.
+	EmailAllow []string
 
 	// Confirm is how calls that destroy or change much are confirmed; empty is ConfirmToken.
 	Confirm Confirm
@@ -107,7 +111,7 @@ func (s *Set) all() []*tool {
 		list = append(append(list, s.dataTools()...), s.functionTools()...)
 	}
 	if s.o.AdminPlane {
-		list = append(append(list, s.adminTools()...), s.assetTools()...)
+		list = slices.Concat(list, s.adminTools(), s.emailTools(), s.assetTools())
 	}
 	return list
 }

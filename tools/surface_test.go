@@ -237,20 +237,22 @@ func TestOnlyToolsWithAPlaneAndAnOpenToolsetExist(t *testing.T) {
 	sorted := func(lists ...[]string) []string { return slices.Sorted(slices.Values(slices.Concat(lists...))) }
 	assets := []string{"delete_asset", "get_asset", "list_assets", "put_asset", "sign_asset"}
 	functions := []string{"invoke_function"}
+	email := []string{"create_mailbox", "get_email", "list_emails", "list_mailboxes", "send_email"}
 	for name, test := range map[string]struct {
 		change func(*Options)
 		want   []string
 	}{
-		"all":            {func(*Options) {}, sorted(admin, assets, data, functions)},
+		"all":            {func(*Options) {}, sorted(admin, assets, data, functions, email)},
 		"data only":      {func(o *Options) { o.Toolsets = []string{"data"} }, data},
 		"admin only":     {func(o *Options) { o.Toolsets = []string{"admin"} }, sorted(admin, []string{"whoami"})},
 		"assets only":    {func(o *Options) { o.Toolsets = []string{"assets"} }, sorted(assets, []string{"whoami"})},
 		"functions only": {func(o *Options) { o.Toolsets = []string{"functions"} }, sorted(functions, []string{"whoami"})},
 		"no service key": {func(o *Options) { o.AdminPlane = false }, sorted(data, functions)},
-		"no anon key":    {func(o *Options) { o.CallerPlane = false }, sorted(admin, assets, []string{"whoami"})},
+		"no anon key":    {func(o *Options) { o.CallerPlane = false }, sorted(admin, assets, email, []string{"whoami"})},
+		"email only":     {func(o *Options) { o.Toolsets = []string{"email"} }, sorted(email, []string{"whoami"})},
 		"read only": {func(o *Options) { o.ReadOnly = true }, []string{
-			"admin_describe_tables", "admin_query_table", "admin_sql", "describe_tables", "get_asset", "list_assets",
-			"query_table", "sign_asset", "whoami",
+			"admin_describe_tables", "admin_query_table", "admin_sql", "describe_tables", "get_asset", "get_email", "list_assets",
+			"list_emails", "list_mailboxes", "query_table", "sign_asset", "whoami",
 		}},
 		"HTTP": {func(o *Options) { o.Shared = true }, data},
 	} {
@@ -284,7 +286,7 @@ func TestAnUnknownToolsetIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = New(Options{Client: client, Callers: auth.AnonymousCaller, Toolsets: []string{"dat"}})
-	if err == nil || !strings.Contains(err.Error(), "data, admin, assets, functions") {
+	if err == nil || !strings.Contains(err.Error(), "data, admin, email, assets, functions") {
 		t.Errorf("toolset dat: %v", err)
 	}
 }

@@ -1,5 +1,7 @@
 package wire
 
+import "strings"
+
 // Mailboxes is the path of mailboxes and what is sent from them, with the service key: section 7.
 const Mailboxes = "/mailboxes/v1"
 
@@ -14,6 +16,16 @@ const (
 	MaxAttachmentSize = 7 << 20 // of all together, decoded
 	MaxMessagesListed = 200
 )
+
+// ValidRecipient reports whether a text is one bare ASCII address, as ana@example.com: without a name, a list, quotes or
+// anything else that a header, a command or a pattern could mistake for another.
+func ValidRecipient(to string) bool {
+	local, domain, ok := strings.Cut(to, "@")
+	odd := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"<>(),:;@\\[]`, r) }
+	return ok && local != "" && domain != "" && len(to) <= MaxRecipient && !strings.ContainsFunc(local+domain, odd) &&
+		!strings.HasPrefix(local, ".") && !strings.HasSuffix(local, ".") && !strings.Contains(to, "..") &&
+		!strings.HasPrefix(domain, ".") && !strings.HasSuffix(domain, ".")
+}
 
 // States of a Message. Kept is ours: the outbox has it, and nobody was sent it.
 const (

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"net/mail"
 	"path"
 	"slices"
 	"strings"
@@ -89,10 +88,7 @@ func (d draft) fill(in wire.SendEmail) (draft, error) {
 	return d, err
 }
 
-// checkRecipient lets one bare ASCII address pass: no name, no list, nothing that a header or a command could be
-// mistaken for.
 func checkRecipient(to string) error {
-	parsed, err := mail.ParseAddress(to)
 	switch {
 	case to == "":
 		return route.Invalid("to", "to is missing: give one address such as ana@example.com")
@@ -100,8 +96,7 @@ func checkRecipient(to string) error {
 		return route.Invalid("to", fmt.Sprintf("to has more than %d characters", wire.MaxRecipient))
 	case strings.ContainsFunc(to, func(r rune) bool { return r > unicode.MaxASCII }):
 		return route.Invalid("to", "to must be an ASCII address: write an international domain in its xn-- form")
-	case err != nil, parsed.Address != to, strings.ContainsAny(to, ` "<>(),:;\`),
-		strings.ContainsFunc(to, unicode.IsControl):
+	case !wire.ValidRecipient(to):
 		return route.Invalid("to", "to must be one bare address such as ana@example.com, without a name")
 	}
 	return nil

@@ -166,6 +166,7 @@ func newGateway(b config.Backend, publicURL string, log *slog.Logger) (*gateway.
 			Dir: filepath.Join(b.DataDir, ".assets", project.ID), URL: b.Assets.URL, Quota: b.Assets.Quota, PublicURL: publicURL,
 		}
 	}
+	opts.MailProvider, opts.MailDomain = mailProvider(b, project.ID)
 	return gateway.New(opts), project, nil
 }
 

@@ -77,8 +77,8 @@ func newServer(
 	set, err := tools.New(tools.Options{
 		Client: b.client, Callers: callers, Toolsets: s.Toolsets, ReadOnly: s.ReadOnly, Gates: s.Gates, Gatekeeper: b.keeper,
 		CallerPlane: b.caller, AdminPlane: b.admin, ProjectID: b.projectID, Backend: b.name,
-		AssetRoots: s.AssetRoots,
-		Confirm:    tools.Confirm(s.Confirm), Secret: []byte(b.serviceKey), Shared: s.Listen != nil,
+		AssetRoots: s.AssetRoots, EmailAllow: s.EmailAllow,
+		Confirm: tools.Confirm(s.Confirm), Secret: []byte(b.serviceKey), Shared: s.Listen != nil,
 		Log: log, Audit: audit{log: log, gateway: b.gateway},
 	})
 	switch {
