@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html"
+	"mime"
 	"regexp"
 	"strings"
 	"time"
@@ -48,8 +49,7 @@ func compose(d draft, h header) ([]byte, error) {
 	m.SetBodyString(gomail.TypeTextPlain, text)
 	m.AddAlternativeString(gomail.TypeTextHTML, page)
 	for _, f := range d.files {
-		err := m.AttachReader(f.name, bytes.NewReader(f.content), gomail.WithFileContentType(gomail.ContentType(f.contentType)))
-		if err != nil {
+		if err := m.AttachReader(f.name, bytes.NewReader(f.content), f.describe); err != nil {
 			return nil, fmt.Errorf("compose mail: %w", err)
 		}
 	}
@@ -58,6 +58,12 @@ func compose(d draft, h header) ([]byte, error) {
 		return nil, fmt.Errorf("compose mail: %w", err)
 	}
 	return raw.Bytes(), nil
+}
+
+// describe names a file as RFC 2231 says, where go-mail's way makes lines that nobody can fold.
+func (f file) describe(to *gomail.File) {
+	to.Header.Set("Content-Type", f.contentType)
+	to.Header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": f.name}))
 }
 
 var bodyEnd = regexp.MustCompile(`(?i)</body`)
