@@ -109,6 +109,19 @@ func TestFiltersOnEmbedded(t *testing.T) {
 	))
 }
 
+// PostgREST is about to give up that a filter names an aliased resource by its table, and warns of it.
+func TestWarningOfOutmodedNames(t *testing.T) {
+	h := library(t, nil)
+	run(t, []exchange{
+		{name: "by its table", who: "ana", via: h, path: "shelves?select=id,b:books(id)&books.id=eq.1&id=eq.1", status: 200, want: `[{"id":1,"b":[{"id":1}]}]`,
+			headers: "Warning: 299 PostgRESTv16 \"Embedded resource was referenced by relation name even though it has an alias. This is deprecated and will stop working in a future release. Update `books` to `b` in query string filters, orders or limits.\""},
+		{name: "by its alias", who: "ana", via: h, path: "shelves?select=id,b:books(id)&id=eq.1&b.id=eq.1", status: 200, want: `[{"id":1,"b":[{"id":1}]}]`,
+			headers: "Warning: - | Content-Location: /shelves?b.id=eq.1&id=eq.1&select=id,b:books(id)"},
+		{name: "no parameters", who: "ana", via: h, path: "shelves", status: 200, want: "…", headers: "Content-Location: /shelves"},
+		{name: "an error", who: "ana", via: h, path: "shelves?id=eq.x", status: 400, want: "…", headers: "Content-Location: -"},
+	})
+}
+
 func TestSpread(t *testing.T) {
 	run(t, reads(library(t, nil),
 		"books?select=id,...shelves(room)&order=id", `[{"id":1,"room":"red"},{"id":2,"room":"red"},{"id":3,"room":"blue"},{"id":4,"room":null}]`,

@@ -2,7 +2,10 @@ package rest
 
 import (
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -19,9 +22,10 @@ type request struct {
 	media  media
 	as     Session
 
-	written []string         // the columns that a write sets, for errors
-	planned *catalog.Catalog // what the request was planned by; nil when it needed none
-	root    *resource        // the plan of what is selected, for errors; nil before there is one
+	written  []string         // the columns that a write sets, for errors
+	planned  *catalog.Catalog // what the request was planned by; nil when it needed none
+	root     *resource        // the plan of what is selected, for errors; nil before there is one
+	location string           // for Content-Location; "" for none
 }
 
 // parse reads everything but the body.
@@ -54,7 +58,26 @@ func (h *Handler) get(req *request) error {
 	if err != nil {
 		return err
 	}
+	req.location = "/" + url.PathEscape(req.on.name) + sorted(req.http.URL.RawQuery)
 	return h.read(req, root, nil)
+}
+
+// sorted is a query string, with its "?", whose parameters are in the order of the alphabet: then the same request has
+// the same Content-Location.
+func sorted(raw string) string {
+	if raw == "" {
+		return ""
+	}
+	if !strings.Contains(raw, "&") {
+		return "?" + raw
+	}
+	pairs := strings.Split(raw, "&")
+	slices.SortStableFunc(pairs, func(a, b string) int {
+		a, _, _ = strings.Cut(a, "=")
+		b, _, _ = strings.Cut(b, "=")
+		return strings.Compare(a, b)
+	})
+	return "?" + strings.Join(pairs, "&")
 }
 
 // read answers the rows of a tree: of its table, or of what src makes of a statement. They are sent as they come. A total
@@ -106,6 +129,12 @@ func (h *Handler) headRows(req *request, rows int64, total *int64, send bool) in
 	status := http.StatusOK
 	if total != nil && rows < *total {
 		status = http.StatusPartialContent
+	}
+	if req.location != "" {
+		req.w.Header().Set("Content-Location", req.location)
+	}
+	if q := req.query; q.outmoded != nil {
+		req.w.Header().Set("Warning", q.outmoded.warning())
 	}
 	if rows >= 0 {
 		req.w.Header().Set("Content-Range", contentRange(req.query.offset, rows, total))

@@ -16,6 +16,7 @@ type query struct {
 	node                // the target
 	onConflict []string // on_conflict=
 	keys       []string // columns=: the keys of the body to write
+	outmoded   *node    // was named in a filter, an order or a range by its table, although it has an alias
 	args       []arg    // of a function that is called by GET: every parameter that is no filter
 }
 
@@ -149,7 +150,10 @@ func parseQuery(raw string, call bool) (*query, error) {
 		}
 	}
 	for _, p := range later { // select= may come last, and says which resources there are
-		n, err := q.find(p.path)
+		n, outmoded, err := q.find(p.path)
+		if outmoded != nil {
+			q.outmoded = outmoded
+		}
 		if err == nil {
 			err = n.add(p)
 		}
@@ -169,16 +173,26 @@ type parameter struct {
 }
 
 // find returns the resource at a path below n. A name that is not among the labels may be the name of a resource that
-// has an alias.
-func (n *node) find(path []string) (*node, error) {
+// has an alias: PostgREST is about to give that up, and says so.
+func (n *node) find(path []string) (found, outmoded *node, err error) {
 	for _, name := range path {
 		kid := n.kid(name)
 		if kid == nil {
-			return nil, notEmbedded(name)
+			return nil, nil, notEmbedded(name)
+		}
+		if kid.label() != name {
+			outmoded = kid
 		}
 		n = kid
 	}
-	return n, nil
+	return n, outmoded, nil
+}
+
+// warning is what the answer says of a resource that was not called by its alias.
+func (n *node) warning() string {
+	return `299 PostgRESTv16 "Embedded resource was referenced by relation name even though it has an alias. This is ` +
+		"deprecated and will stop working in a future release. Update `" + n.name + "` to `" + n.alias +
+		"` in query string filters, orders or limits.\""
 }
 
 func (n *node) kid(name string) *node {
