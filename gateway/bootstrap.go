@@ -16,7 +16,17 @@ import (
 )
 
 //go:embed bootstrap.sql
-var bootstrapSQL string
+var bootstrapText string
+
+// authSQL are the functions by which policies know who is calling.
+//
+//go:embed auth.sql
+var authSQL string
+
+// bootstrapSQL is all that is run as the superuser.
+func bootstrapSQL() string {
+	return strings.Replace(bootstrapText, "-- auth.sql goes here.\n", authSQL, 1)
+}
 
 //go:embed migrations/*.sql
 var migrations embed.FS
@@ -45,7 +55,7 @@ func bootstrap(ctx context.Context, cluster Cluster) error {
 	if done, err := stamped(ctx, conn, stamp); err != nil || done {
 		return err
 	}
-	if err := conn.PgConn().Exec(ctx, "begin;"+bootstrapSQL+";commit").Close(); err != nil {
+	if err := conn.PgConn().Exec(ctx, "begin;"+bootstrapSQL()+";commit").Close(); err != nil {
 		return fmt.Errorf("bootstrap project: %w", err)
 	}
 	if err := migrate(ctx, cluster); err != nil {
@@ -70,7 +80,7 @@ func stamped(ctx context.Context, conn *pgx.Conn, stamp string) (bool, error) {
 // bootstrapStamp changes whenever anything that bootstrap runs does.
 func bootstrapStamp() (string, error) {
 	h := sha256.New()
-	h.Write([]byte(bootstrapSQL))
+	h.Write([]byte(bootstrapSQL()))
 	err := fs.WalkDir(migrations, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -84,10 +94,14 @@ func bootstrapStamp() (string, error) {
 }
 
 // migrate brings the internal schema up to date as its owner, who has no other schema in its search_path.
-func migrate(ctx context.Context, cluster Cluster) (err error) {
-	cfg := cluster.ConnConfig(gatewayLogin, databaseName)
+func migrate(ctx context.Context, cluster Cluster) error {
+	return migrateAs(ctx, cluster.ConnConfig(gatewayLogin, databaseName))
+}
+
+// migrateAs migrates by a connection of the owner, or of one who becomes it.
+func migrateAs(ctx context.Context, cfg *pgx.ConnConfig, options ...stdlib.OptionOpenDB) (err error) {
 	cfg.RuntimeParams["search_path"] = "internal"
-	db := stdlib.OpenDB(*cfg)
+	db := stdlib.OpenDB(*cfg, options...)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/run402/functions-mcp/auth"
@@ -194,6 +195,9 @@ func (o *Own) open(ctx context.Context, log *slog.Logger) (_ *database, err erro
 	if err := o.checkServed(ctx, db); err != nil {
 		return nil, err
 	}
+	if err := checkInternal(ctx, db.pool(gatewayLogin)); err != nil {
+		return nil, err
+	}
 	if err := checkLogin(ctx, watch, o.Schemas); err != nil {
 		unsafe, ok := errors.AsType[*UnsafeLoginError](err)
 		if !ok || !o.TrustLogin {
@@ -208,6 +212,28 @@ func (o *Own) open(ctx context.Context, log *slog.Logger) (_ *database, err erro
 type MisfitError struct{ message string }
 
 func (e *MisfitError) Error() string { return e.message }
+
+// checkInternal finds that the internal tables are those of this version; without their login there is nothing to find.
+func checkInternal(ctx context.Context, pool *pgxpool.Pool) error {
+	if pool == nil {
+		return nil
+	}
+	newest, err := newestMigration()
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	var version int64
+	err = pool.QueryRow(ctx, "select coalesce(max(version_id), 0) from internal.goose_db_version").Scan(&version)
+	pg, refused := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case refused && (pg.Code == "42P01" || pg.Code == "3F000" || pg.Code == "42501"), err == nil && version < newest:
+		return &MisfitError{"the internal tables are missing, of an older version, or not those of the login of " +
+			"RUN402_GATEWAY_DATABASE_URL: run functions-mcp gateway init, or unset it"}
+	case err != nil:
+		return fmt.Errorf("open database: %w", err)
+	}
+	return nil
+}
 
 // checkServed finds that what the operator named is there.
 func (o *Own) checkServed(ctx context.Context, db *database) error {

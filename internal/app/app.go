@@ -33,14 +33,14 @@ type Process struct {
 
 // commands is the command line; `serve` is what runs when no command is named.
 type commands struct {
-	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve MCP on standard input and output (the default)."`
-	Demo    demoCommand    `cmd:"" help:"Watch an agent work on a local project, under row level security."`
-	Gateway gatewayCommand `cmd:"" help:"Serve a local project's HTTP API, for @run402/functions."`
-	Env     envCommand     `cmd:"" help:"Print the local project's .env, with its keys."`
-	Token   tokenCommand   `cmd:"" help:"Print a user's token for the local project."`
-	Install installCommand `cmd:"" help:"Write the configuration of an MCP client."`
-	Doctor  doctorCommand  `cmd:"" help:"Check backend, keys and PostgreSQL, and say what helps."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve   serveCommand    `cmd:"" default:"withargs" help:"Serve MCP on standard input and output (the default)."`
+	Demo    demoCommand     `cmd:"" help:"Watch an agent work on a local project, under row level security."`
+	Gateway gatewayCommands `cmd:"" help:"Serve the HTTP API of a local project or your own PostgreSQL."`
+	Env     envCommand      `cmd:"" help:"Print the local project's .env, with its keys."`
+	Token   tokenCommand    `cmd:"" help:"Print a user's token for the local project."`
+	Install installCommand  `cmd:"" help:"Write the configuration of an MCP client."`
+	Doctor  doctorCommand   `cmd:"" help:"Check backend, keys and PostgreSQL, and say what helps."`
+	Version versionCommand  `cmd:"" help:"Print the version."`
 }
 
 // Exit codes.

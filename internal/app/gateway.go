@@ -11,6 +11,12 @@ import (
 	"github.com/run402/functions-mcp/config"
 )
 
+// gatewayCommands are what is done with a gateway; to serve is what runs when none is named.
+type gatewayCommands struct {
+	Serve gatewayCommand `cmd:"" default:"withargs" help:"Serve its HTTP API, for @run402/functions (the default)."`
+	Init  initCommand    `cmd:"" help:"Set your own PostgreSQL up for the whole API. Shows the SQL first."`
+}
+
 type gatewayCommand struct {
 	config.ProjectFlags
 	config.HTTPFlags
