@@ -163,7 +163,12 @@ func (p *project) watch(t *testing.T) *pgx.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := pgx.Connect(t.Context(), "user=postgres database=postgres sslmode=disable port=5432 host="+sockets)
+	return connect(t, "user=postgres database=postgres sslmode=disable port=5432 host="+sockets)
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ type backend struct {
 	caller    bool // there is an anon key
 	admin     bool // there is a service key
 	gateway   *gateway.Gateway
+	own       bool // the gateway's database was there before
 
 	anonKey, serviceKey string // to tell them from callers' tokens
 
@@ -51,7 +52,12 @@ func newBackend(b config.Backend, log *slog.Logger) (*backend, error) {
 		if err != nil {
 			return nil, err
 		}
-		return inProcess(g, project, nameOf(b), hasAdmin(b))
+		back, err := inProcess(g, project, nameOf(b), hasAdmin(b))
+		if err != nil {
+			return nil, err
+		}
+		_, back.own = b.(config.Database)
+		return back, nil
 	}
 	return nil, fmt.Errorf("there is no backend of type %T", b)
 }

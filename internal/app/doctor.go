@@ -129,8 +129,11 @@ func (r *report) planes(ctx context.Context, b *backend) {
 			return
 		}
 		r.good("database", "starts and answers")
+		if b.own {
+			r.ownDatabase(ctx, b.gateway)
+		}
 		if !b.gateway.Internal() {
-			// neither are there users, mail and assets, nor anything to check
+			r.good("internal", "no users, mail and assets without internal tables: functions-mcp gateway init makes them")
 		} else if err := b.gateway.CheckAssets(ctx); err != nil {
 			r.bad("assets", err)
 		} else {
@@ -138,7 +141,7 @@ func (r *report) planes(ctx context.Context, b *backend) {
 		}
 	}
 	if b.caller {
-		if _, err := b.client.DB("").Tables(ctx); err != nil {
+		if err := b.ready(ctx); err != nil {
 			r.bad("anon key", err)
 		} else {
 			r.good("anon key", "the caller plane answers")

@@ -11,14 +11,13 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/run402/functions-mcp/config"
 	"github.com/run402/functions-mcp/gateway"
 )
 
 type initCommand struct {
-	config.ProjectFlags
-	DatabaseURL string `placeholder:"URL" help:"Of a user who may create roles and schemas; else RUN402_ADMIN_DATABASE_URL."`
-	Yes         bool   `help:"Run the SQL without asking."`
+	DBSchemas   []string `var:"RUN402_DB_SCHEMAS" placeholder:"NAME" help:"The schemas to serve (public)."`
+	DatabaseURL string   `placeholder:"URL" help:"Of a user who may create roles and schemas; else RUN402_ADMIN_DATABASE_URL."`
+	Yes         bool     `help:"Run the SQL without asking."`
 }
 
 // Run prints the SQL that sets a PostgreSQL up, and runs it only with --yes or a yes that is typed. What the logins are

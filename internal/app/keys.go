@@ -19,7 +19,7 @@ type envCommand struct {
 
 // Run prints the variables of contract section 1.1 for the project.
 func (c envCommand) Run(p Process) error {
-	project, err := projectOf(c.ProjectFlags, p)
+	_, project, err := projectOf(c.ProjectFlags, p)
 	if err != nil {
 		return err
 	}
@@ -34,22 +34,23 @@ func (c envCommand) Run(p Process) error {
 
 // projectOf is the project that a command is about. That of a database has lasting keys only where they are derived from
 // a secret that lasts.
-func projectOf(flags config.ProjectFlags, p Process) (gateway.Project, error) {
+func projectOf(flags config.ProjectFlags, p Process) (config.Backend, gateway.Project, error) {
 	backend, err := onlyHere(flags, p)
 	if err != nil {
-		return gateway.Project{}, err
+		return nil, gateway.Project{}, err
 	}
 	if d, ok := backend.(config.Database); ok && d.JWTSecret == "" {
-		return gateway.Project{}, &usageError{errors.New("without RUN402_JWT_SECRET there is nothing to derive keys from, " +
+		return nil, gateway.Project{}, &usageError{errors.New("without RUN402_JWT_SECRET there is nothing to derive keys from, " +
 			"nor to sign tokens with: set it, to at least 32 random bytes")}
 	}
-	return project(backend)
+	found, err := project(backend)
+	return backend, found, err
 }
 
 type tokenCommand struct {
 	config.ProjectFlags
 	Email     string        `required:"" placeholder:"ADDRESS" help:"Whose token; an address is always the same user."`
-	Role      string        `enum:"authenticated,project_admin" default:"authenticated" help:"System role: ${enum}."`
+	Role      string        `default:"authenticated" help:"System role: authenticated, project_admin, or any of your own PostgreSQL."`
 	ExpiresIn time.Duration `default:"1h" placeholder:"DURATION" help:"How long it is good for (1h, 720h)."`
 }
 
@@ -62,9 +63,12 @@ func (c tokenCommand) Run(_ context.Context, p Process) error {
 	if c.ExpiresIn <= 0 {
 		return &usageError{fmt.Errorf("a token must expire in the future: give a duration such as 1h")}
 	}
-	project, err := projectOf(c.ProjectFlags, p)
+	backend, project, err := projectOf(c.ProjectFlags, p)
 	if err != nil {
 		return err
+	}
+	if err := c.checkRole(backend); err != nil {
+		return &usageError{err}
 	}
 	now := time.Now()
 	token, err := auth.Sign([]byte(project.JWTSecret), auth.Claims{
@@ -76,4 +80,20 @@ func (c tokenCommand) Run(_ context.Context, p Process) error {
 	}
 	_, err = fmt.Fprintln(p.Stdout, token)
 	return err
+}
+
+// checkRole refuses roles that the backend would refuse, or would not find where it looks for one.
+func (c tokenCommand) checkRole(b config.Backend) error {
+	switch {
+	case c.DBRoleClaim != "" && c.DBRoleClaim != "role":
+		return errors.New("this command puts the role into the claim role, and RUN402_DB_ROLE_CLAIM names another: " +
+			"sign tokens where you sign them otherwise")
+	case c.Role == "":
+		return errors.New("--role is empty: leave it out for authenticated")
+	}
+	_, local := b.(config.Local)
+	if local && c.Role != auth.RoleAuthenticated && c.Role != auth.RoleProjectAdmin {
+		return fmt.Errorf("--role must be one of %q, %q and not %q", auth.RoleAuthenticated, auth.RoleProjectAdmin, c.Role)
+	}
+	return nil
 }
