@@ -3,6 +3,7 @@ package rest
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,6 +92,13 @@ func (a *answer) row(values ...[]byte) error {
 	return nil
 }
 
+// contentType says what the body is, unless SQL did.
+func (a *answer) contentType() {
+	if h := a.w.Header(); h.Get("Content-Type") == "" {
+		h.Set("Content-Type", a.media.contentType)
+	}
+}
+
 // end writes what is left. Unless the body has begun, the headers but Content-Type and Content-Length are set.
 func (a *answer) end(status int) {
 	switch {
@@ -104,7 +112,7 @@ func (a *answer) end(status int) {
 	}
 	if !a.begun {
 		h := a.w.Header()
-		h.Set("Content-Type", a.media.contentType)
+		a.contentType()
 		if a.r.Method != http.MethodHead {
 			h.Set("Content-Length", strconv.Itoa(len(a.buf)))
 		}
@@ -131,7 +139,16 @@ func contentRange(first, rows int64, total *int64) string {
 func commonHeaders(w http.ResponseWriter, p *prefer) {
 	h := w.Header()
 	h.Set("Cache-Control", "private, no-store")
+	vary(h)
 	if len(p.applied) > 0 {
 		h.Set("Preference-Applied", strings.Join(p.applied, ", "))
+	}
+}
+
+// vary names the headers of a request that its answer depends on.
+func vary(h http.Header) {
+	const names = "Accept, Prefer, Range"
+	if !slices.Contains(h["Vary"], names) {
+		h.Add("Vary", names)
 	}
 }

@@ -162,10 +162,3 @@ func outOfRange(offset, total int64) *Error {
 	e.Header = http.Header{"Content-Range": {"*/" + n}}
 	return e
 }
-
-// count writes the select that counts all rows which the filters let through.
-func (b *builder) count(r *resource, src *over) {
-	b.add("select count(*)")
-	b.from(r, src)
-	b.conditions(r, src)
-}

@@ -46,6 +46,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error, role string) 
 	h.Del("Warning")
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Cache-Control", "private, no-store")
+	vary(h)
 	h.Set("Proxy-Status", "PostgREST; error="+e.Code)
 	if e.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer")

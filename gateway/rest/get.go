@@ -22,6 +22,7 @@ type request struct {
 	media  media
 	as     Session
 
+	function bool             // the target is one
 	written  []string         // the columns that a write sets, for errors
 	planned  *catalog.Catalog // what the request was planned by; nil when it needed none
 	root     *resource        // the plan of what is selected, for errors; nil before there is one
@@ -92,21 +93,42 @@ func (h *Handler) answer(req *request, statements []statement, c *counting) erro
 	a := h.newAnswer(req)
 	defer h.recycle(a)
 	a.object = req.media.single
-	if !a.object {
-		a.head = func() { h.headRows(req, a.expected(req.query, c.total()), c.total(), true) }
+	var end outcome
+	head := func(rows int64) int {
+		return end.shape(req.w.Header(), h.headRows(req, rows, c.total()))
 	}
-	b := batch{readOnly: true, statements: statements}
-	b.read = func(i int, res *pgconn.ResultReader) error {
-		a.reset()
-		if i < len(statements)-1 {
+	if !a.object {
+		a.head = func() {
+			status := head(a.expected(req.query, c.total()))
+			a.contentType()
+			req.w.WriteHeader(status)
+		}
+	}
+	// What the function that vets requests left for the answer has to be known before the first row is sent; what the
+	// request's own function left is known after the last.
+	all, first := statements, 0
+	if req.as.PreRequest != "" {
+		all, first = slices.Concat([]statement{outcomeStatement}, statements), 1
+	}
+	if req.function {
+		all = append(all, outcomeStatement)
+	}
+	rows := first + len(statements) - 1
+	read := func(i int, res *pgconn.ResultReader) error {
+		switch {
+		case i < first || i > rows:
+			return end.read(res)
+		case i < rows:
+			a.reset()
 			if err := c.guess(res); err != nil {
 				return err
 			}
 			return c.inRange(req.query)
 		}
+		a.reset()
 		return a.takeCounted(res, c, req.query)
 	}
-	if err := h.run(req.http, req.as, b); err != nil {
+	if err := h.run(req.http, req.as, batch{readOnly: true, statements: all, read: read}); err != nil {
 		if a.begun {
 			panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
 		}
@@ -117,19 +139,18 @@ func (h *Handler) answer(req *request, statements []statement, c *counting) erro
 	}
 	status := http.StatusOK
 	if !a.begun {
-		status = h.headRows(req, a.rows, c.total(), false)
+		if end.err != nil {
+			return end.err
+		}
+		status = head(a.rows)
 	}
 	a.end(status)
 	return nil
 }
 
-// headRows sets the headers of an answer with rows, and sends them when the body begins before its end.
-func (h *Handler) headRows(req *request, rows int64, total *int64, send bool) int {
+// headRows sets the headers of an answer with rows, and returns its status.
+func (h *Handler) headRows(req *request, rows int64, total *int64) int {
 	commonHeaders(req.w, req.prefer)
-	status := http.StatusOK
-	if total != nil && rows < *total {
-		status = http.StatusPartialContent
-	}
 	if req.location != "" {
 		req.w.Header().Set("Content-Location", req.location)
 	}
@@ -139,11 +160,10 @@ func (h *Handler) headRows(req *request, rows int64, total *int64, send bool) in
 	if rows >= 0 {
 		req.w.Header().Set("Content-Range", contentRange(req.query.offset, rows, total))
 	}
-	if send {
-		req.w.Header().Set("Content-Type", req.media.contentType)
-		req.w.WriteHeader(status)
+	if total != nil && rows < *total {
+		return http.StatusPartialContent
 	}
-	return status
+	return http.StatusOK
 }
 
 // expected is how many rows an answer will have whose total is known, else -1: a body that is sent as it comes has no

@@ -16,7 +16,6 @@ type invocation struct {
 	given   []string          // the names of the arguments
 	fn      *catalog.Function // the overload that is called
 	whole   bool              // the payload as it is is the one, unnamed argument
-	root    *resource         // what to answer of the result
 }
 
 const (

@@ -40,7 +40,7 @@ func (m *mutation) statement() (st statement, withRows bool) {
 	case m.located():
 		m.dml(b)
 		b.add(" returning ")
-		b.idents(m.table.Key)
+		b.idents(m.key())
 	case m.counted():
 		b.add("with w as (")
 		m.dml(b)

@@ -10,9 +10,10 @@ import (
 
 // outcome is what a transaction left behind for its answer, beside its rows.
 type outcome struct {
-	status  string // what SQL set response.status to, or ""
-	headers []byte // what SQL set response.headers to, or empty
-	updated int64  // rows that an upsert found in place
+	status  int                 // what SQL set response.status to, or 0
+	headers []map[string]string // what SQL set response.headers to
+	updated int64               // rows that an upsert found in place
+	err     error               // one of them is not what it has to be
 }
 
 // outcomeStatement reads an outcome. It is the last of a batch.
@@ -28,41 +29,44 @@ func (o *outcome) read(rows *pgconn.ResultReader) error {
 	*o = outcome{}
 	for rows.NextRow() {
 		v := rows.Values()
-		o.status, o.headers = string(v[0]), append([]byte(nil), v[1]...)
 		o.updated, _ = strconv.ParseInt(string(v[2]), 10, 64) // nothing, or a number by countUpdate
+		if len(v[0]) > 0 {
+			var err error
+			if o.status, err = strconv.Atoi(string(v[0])); err != nil || o.status < 200 || o.status > 599 {
+				o.err = &Error{Status: http.StatusInternalServerError, Code: "PGRST112",
+					Message: "response.status guc must be a valid status code"}
+			}
+		}
+		if len(v[1]) > 0 && (json.Unmarshal(v[1], &o.headers) != nil || !singleKeys(o.headers)) {
+			o.err = &Error{Status: http.StatusInternalServerError, Code: "PGRST111",
+				Message: "response.headers guc must be a JSON array composed of objects with a single key and a string value"}
+		}
 	}
 	return nil
 }
 
-// apply gives SQL the last word on the headers, and returns the status: SQL's, or the one given. By then the transaction
-// was committed, so an error is about the answer alone.
-func (o *outcome) apply(h http.Header, status int) (int, error) {
-	if len(o.headers) > 0 {
-		var list []map[string]string
-		if err := json.Unmarshal(o.headers, &list); err != nil || !singleKeys(list) {
-			return 0, &Error{Status: http.StatusInternalServerError, Code: "PGRST111",
-				Message: "response.headers guc must be a JSON array composed of objects with a single key and a string value"}
-		}
-		for _, header := range list {
-			for name := range header {
-				h.Del(name)
-			}
-		}
-		for _, header := range list {
-			for name, value := range header {
-				addHeader(h, name, value)
-			}
+// apply is shape, or the error of what SQL wants. By then the transaction was committed: it is about the answer alone.
+func (o *outcome) apply(h http.Header, status int) (int, error) { return o.shape(h, status), o.err }
+
+// shape gives SQL the last word on the headers, and returns the status: SQL's, or the one given.
+func (o *outcome) shape(h http.Header, status int) int {
+	if o.err != nil {
+		return status
+	}
+	for _, header := range o.headers {
+		for name := range header {
+			h.Del(name)
 		}
 	}
-	if o.status == "" {
-		return status, nil
+	for _, header := range o.headers {
+		for name, value := range header {
+			addHeader(h, name, value)
+		}
 	}
-	n, err := strconv.Atoi(o.status)
-	if err != nil || n < 200 || n > 599 {
-		return 0, &Error{Status: http.StatusInternalServerError, Code: "PGRST112",
-			Message: "response.status guc must be a valid status code"}
+	if o.status != 0 {
+		return o.status
 	}
-	return n, nil
+	return status
 }
 
 func singleKeys(list []map[string]string) bool {

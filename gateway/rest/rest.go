@@ -115,11 +115,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, tail string, s S
 		return invalidPath()
 	}
 	switch r.Method {
-	case http.MethodOptions:
-		w.Header().Set("Allow", "OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE")
-		w.WriteHeader(http.StatusOK)
-		return nil
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete:
+	case http.MethodOptions, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete:
 	default:
 		return methodError(r.Method)
 	}
@@ -136,11 +132,14 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, tail string, s S
 // handle answers a request to a table or a function. It may be called again after an error: then nothing was sent, and
 // nothing was written.
 func (h *Handler) handle(w http.ResponseWriter, r *http.Request, name string, call bool, s Session) (*request, error) {
+	options := r.Method == http.MethodOptions
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
-	req, err := h.parse(w, r, name, call && read, s)
+	req, err := h.parse(w, r, name, call && (read || options), s)
 	switch {
 	case err != nil:
 		return nil, err
+	case options:
+		return req, h.options(req, call)
 	case call:
 		return req, h.call(req)
 	case read:

@@ -41,6 +41,7 @@ func (h *Handler) call(req *request) error {
 	if c.root, err = h.planCall(req, cat, c.fn.Table, req.on.name); err != nil {
 		return err
 	}
+	req.function = true
 	req.prefer.drop("resolution", "missing", "return")
 	if !c.fn.Volatile && c.fn.Set {
 		err = h.read(req, c.root, c.source)
@@ -84,13 +85,13 @@ func (h *Handler) callOnce(c *invocation, readOnly bool) error {
 	if c.prefer.count != "" && !c.fn.Set {
 		total = &a.rows
 	}
-	status, err := end.apply(c.w.Header(), h.headRows(c.request, a.rows, total, false))
+	status, err := end.apply(c.w.Header(), h.headRows(c.request, a.rows, total))
 	switch {
 	case err != nil:
 		return err
 	case !c.fn.Void:
 		a.end(status)
-	case end.status != "":
+	case end.status != 0:
 		c.w.WriteHeader(status)
 	default:
 		c.w.WriteHeader(http.StatusNoContent)

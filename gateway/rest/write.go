@@ -196,7 +196,7 @@ func (m *mutation) status(inserted int64) int {
 func (m *mutation) location(values [][]byte) string {
 	var b strings.Builder
 	b.WriteString("/" + url.PathEscape(m.request.on.name))
-	for i, name := range m.table.Key {
+	for i, name := range m.key() {
 		sep := byte('&')
 		if i == 0 {
 			sep = '?'
@@ -211,6 +211,9 @@ func (m *mutation) location(values [][]byte) string {
 	}
 	return b.String()
 }
+
+// key is the primary key of the target, in the order of PostgREST's Location: by name.
+func (m *mutation) key() []string { return slices.Sorted(slices.Values(m.table.Key)) }
 
 // mutation is a write, ready to become a statement.
 type mutation struct {
