@@ -11,6 +11,7 @@ import (
 // exchange is a request and what its answer has to be.
 type exchange struct {
 	name   string
+	at     string // the URL of another gateway than the library's
 	who    string // "" is nobody, "admin" the service
 	method string // GET when empty
 	path   string // below the plane's mount point: "books?select=id"; blanks need no escape
@@ -31,10 +32,14 @@ type answer struct {
 
 func (x exchange) send(t testing.TB) answer {
 	t.Helper()
+	base := x.at
+	if base == "" {
+		base = library.server.URL
+	}
 	header := http.Header{}
 	mount := library.sign(header, x.who)
 	path := strings.NewReplacer(" ", "%20", `"`, "%22", "|", "%7C", "<", "%3C", ">", "%3E").Replace(x.path)
-	r, err := http.NewRequestWithContext(t.Context(), x.verb(), library.server.URL+mount+path, strings.NewReader(x.body))
+	r, err := http.NewRequestWithContext(t.Context(), x.verb(), base+mount+path, strings.NewReader(x.body))
 	if err != nil {
 		t.Fatal(err)
 	}

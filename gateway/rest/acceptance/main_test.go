@@ -52,7 +52,7 @@ func (p *place) open(dir string) (err error) {
 	if p.project, err = gateway.LoadProject(dir); err != nil {
 		return err
 	}
-	if p.cluster, err = postgres.Open(ctx, pgtest.Config(dir, gateway.Logins()...)); err != nil {
+	if p.cluster, err = postgres.Open(ctx, pgtest.Config(dir, append(gateway.Logins(), "web")...)); err != nil {
 		return err
 	}
 	p.gateway = gateway.New(gateway.Options{

@@ -66,6 +66,7 @@ func TestWhatPostgreSQLGives(t *testing.T) {
 type outcome struct {
 	Code  string
 	Rows  any
+	Total any // of a count
 	After string
 }
 
@@ -101,7 +102,7 @@ func show(o outcome) string {
 	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("%s %s\n%s", o.Code, raw, o.After)
+	return fmt.Sprintf("%s %s of %v\n%s", o.Code, raw, o.Total, o.After)
 }
 
 func (w *world) through(t *testing.T, x exchange) outcome {
@@ -121,7 +122,11 @@ func (w *world) through(t *testing.T, x exchange) outcome {
 	if err != nil {
 		t.Fatalf("%d %s: %v", a.status, a.body, err)
 	}
-	return outcome{Rows: rows, After: w.contents(t)}
+	o := outcome{Rows: rows, After: w.contents(t)}
+	if _, total, _ := strings.Cut(a.header.Get("Content-Range"), "/"); x.verb() == http.MethodGet && total != "*" {
+		o.Total = json.Number(total)
+	}
+	return o
 }
 
 func decode(text string) (rows any, err error) {
@@ -168,6 +173,16 @@ func (w *world) direct(t *testing.T, who string, q question) (outcome, error) {
 		return o, err
 	default:
 		o.Rows = rows
+		if q.counted {
+			total, err := w.rows(ctx, q.count())
+			if err != nil {
+				return o, err
+			}
+			o.Total = total.([]any)[0]
+			if n, _ := strconv.Atoi(string(o.Total.(json.Number))); q.offset > n {
+				o = outcome{Code: "PGRST103"} // the one thing that PostgreSQL does not know
+			}
+		}
 		if err := exec("reset role"); err != nil {
 			return o, err
 		}

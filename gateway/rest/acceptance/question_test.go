@@ -21,6 +21,8 @@ type question struct {
 	rows    []map[string]cell // to write; one for PATCH
 	upsert  string            // "", "merge" or "ignore"
 	minimal bool
+	called  bool // the rows come from the function some_<table>(5), which answers those with ids above it
+	counted bool
 }
 
 // cell is a value to write; text is nil for null.
@@ -40,20 +42,43 @@ type condition struct {
 type embed struct {
 	key, target string // "h", "halls"
 	one         bool
-	join        string // SQL that joins the target, as "e", to the outer row, as "t"
+	join        string // SQL that joins the target, as %[1]s, to the outer row, as %[2]s
 	inner       bool
+	spread      bool // columns go into the outer row, with the key before their names
 	columns     []string
 	where       []condition
 	null        string // "", "is.null" or "not.is.null" asked of it
+	embeds      []embed
 }
 
 var joins = map[string][]embed{
-	"chairs": {{target: "halls", one: true, join: "from halls e where e.id = t.hall"}},
+	"chairs": {{target: "halls", one: true, join: "from halls %[1]s where %[1]s.id = %[2]s.hall"}},
 	"halls": {
-		{target: "chairs", join: "from chairs e where e.hall = t.id"},
-		{target: "guests", join: "from guests e, passes x where x.hall = t.id and x.guest = e.id"},
+		{target: "chairs", join: "from chairs %[1]s where %[1]s.hall = %[2]s.id"},
+		{target: "guests", join: "from guests %[1]s, passes x%[1]s where x%[1]s.hall = %[2]s.id and x%[1]s.guest = %[1]s.id"},
 	},
-	"guests": {{target: "halls", join: "from halls e, passes x where x.guest = t.id and x.hall = e.id"}},
+	"guests": {{target: "halls", join: "from halls %[1]s, passes x%[1]s where x%[1]s.guest = %[2]s.id and x%[1]s.hall = %[1]s.id"}},
+}
+
+// embedded are what a question nests into the rows of a table.
+func (w *world) embedded(table string, depth int) (out []embed) {
+	for _, e := range joins[table] {
+		if depth == 0 || w.IntN(3) > 0 {
+			continue
+		}
+		e.key, e.columns, e.inner, e.where = e.target[:1]+"x", w.columns(), w.IntN(3) == 0, w.conditions(1)
+		switch {
+		case e.one && w.IntN(3) == 0:
+			e.spread = true
+		case !e.inner && depth == 2:
+			e.null = pickOf(w.Rand, "", "", "is.null", "not.is.null")
+		}
+		if !e.spread {
+			e.embeds = w.embedded(e.target, depth-1)
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 func (w *world) question() question {
@@ -77,16 +102,9 @@ func (w *world) question() question {
 	case http.MethodPatch:
 		q.rows = []map[string]cell{w.row(w.written(q.table)[1:])}
 	case http.MethodGet:
-		for _, e := range joins[q.table] {
-			if w.IntN(3) == 0 {
-				e.key, e.columns, e.inner = e.target[:1]+"x", w.columns(), w.IntN(3) == 0
-				e.where = w.conditions(1)
-				if !e.inner {
-					e.null = pickOf(w.Rand, "", "", "is.null", "not.is.null")
-				}
-				q.embeds = append(q.embeds, e)
-			}
-		}
+		q.embeds = w.embedded(q.table, 2)
+		q.called = w.IntN(5) == 0
+		q.counted = w.IntN(3) == 0
 		if w.IntN(2) == 0 {
 			q.order = pickOf(w.Rand, "n", "n.desc", "s.asc.nullsfirst", "d.desc.nullslast", "b")
 		}
@@ -194,25 +212,8 @@ func (w *world) filter(depth int) condition {
 // As a URL.
 
 func (q question) url() string {
-	items := slices.Clone(q.columns)
 	v := url.Values{}
-	for _, e := range q.embeds {
-		inner := ""
-		if e.inner {
-			inner = "!inner"
-		}
-		items = append(items, e.key+":"+e.target+inner+"("+strings.Join(e.columns, ",")+")")
-		for _, c := range e.where {
-			c.query(v, e.key+".")
-		}
-		if !e.one {
-			v.Set(e.key+".order", "id")
-		}
-		if e.null != "" {
-			v.Add(e.key, e.null)
-		}
-	}
-	v.Set("select", strings.Join(items, ","))
+	v.Set("select", items(v, "", q.columns, q.embeds))
 	for _, c := range q.where {
 		c.query(v, "")
 	}
@@ -223,7 +224,43 @@ func (q question) url() string {
 			v.Set("offset", fmt.Sprint(q.offset))
 		}
 	}
-	return q.table + "?" + strings.ReplaceAll(v.Encode(), "+", "%20")
+	path := q.table
+	if q.called {
+		path = "rpc/some_" + q.table
+		v.Set("above", "5")
+	}
+	return path + "?" + strings.ReplaceAll(v.Encode(), "+", "%20")
+}
+
+// items is the select, and adds what the embeddings need besides; prefix is their path.
+func items(v url.Values, prefix string, columns []string, embeds []embed) string {
+	out := slices.Clone(columns)
+	for _, e := range embeds {
+		inner, path := "", prefix+e.key+"."
+		if e.inner {
+			inner = "!inner"
+		}
+		if e.spread {
+			path = prefix + e.target + "."
+			var named []string
+			for _, c := range e.columns {
+				named = append(named, e.key+"_"+c+":"+c)
+			}
+			out = append(out, "..."+e.target+inner+"("+strings.Join(named, ",")+")")
+		} else {
+			out = append(out, e.key+":"+e.target+inner+"("+items(v, path, e.columns, e.embeds)+")")
+		}
+		for _, c := range e.where {
+			c.query(v, path)
+		}
+		if !e.one {
+			v.Set(path+"order", "id")
+		}
+		if e.null != "" {
+			v.Add(prefix+e.key, e.null)
+		}
+	}
+	return strings.Join(out, ",")
 }
 
 // query adds the condition as a parameter.
@@ -280,6 +317,9 @@ func (q question) prefer() string {
 	out := "Prefer: return=representation"
 	if q.minimal {
 		out = "Prefer: return=minimal"
+	}
+	if q.counted {
+		out += ", count=exact"
 	}
 	switch q.upsert {
 	case "merge":

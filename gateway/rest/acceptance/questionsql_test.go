@@ -91,23 +91,34 @@ func (q question) returning(dml string) string {
 	return "with w as (" + dml + " returning " + strings.Join(q.columns, ", ") + ") select row_to_json(w) from w"
 }
 
-func (q question) selection() string {
-	var items []string
-	for _, c := range q.columns {
-		items = append(items, "t."+c)
+func (q question) from() string {
+	if q.called {
+		return "some_" + q.table + "(5) t"
 	}
-	conditions := where("t", q.where)
+	return q.table + " t"
+}
+
+// conditions are those on the rows themselves, and those that embeddings put on them.
+func (q question) conditions() string {
+	all := where("t", q.where)
 	for _, e := range q.embeds {
-		items = append(items, e.item()+" as "+e.key)
-		matches := "exists (select " + e.join + also("e", e.where) + ")"
 		switch {
 		case e.inner, e.null == "not.is.null":
-			conditions = and(conditions, matches)
+			all = and(all, e.matches("t"))
 		case e.null == "is.null":
-			conditions = and(conditions, "not "+matches)
+			all = and(all, "not "+e.matches("t"))
 		}
 	}
-	sql := "select " + strings.Join(items, ", ") + " from " + q.table + " t" + conditions + " order by "
+	return all
+}
+
+// count is SQL for how many rows there are without a limit.
+func (q question) count() string {
+	return "select to_json(count(*))::text from " + q.from() + q.conditions()
+}
+
+func (q question) selection() string {
+	sql := "select " + selected("t", q.columns, q.embeds) + " from " + q.from() + q.conditions() + " order by "
 	if name, rest, _ := strings.Cut(q.order, "."); name != "" {
 		sql += "t." + name
 		for _, word := range strings.Split(rest, ".") {
@@ -122,13 +133,45 @@ func (q question) selection() string {
 	return sql
 }
 
-// item is what is embedded, as a subquery.
-func (e embed) item() string {
-	inside := "select e." + strings.Join(e.columns, ", e.") + " " + e.join + also("e", e.where)
-	if e.one {
-		return "(select row_to_json(made) from (" + inside + ") made)"
+func selected(row string, columns []string, embeds []embed) string {
+	var out []string
+	for _, c := range columns {
+		out = append(out, row+"."+c)
 	}
-	return "(select coalesce(json_agg(row_to_json(made) order by made.id), '[]') from (" + inside + ") made)"
+	for _, e := range embeds {
+		out = append(out, e.item(row))
+	}
+	return strings.Join(out, ", ")
+}
+
+// rows is what is embedded into an outer row, from FROM on.
+func (e embed) rows(outer string) string {
+	row := outer + "e"
+	sql := fmt.Sprintf(e.join, row, outer) + also(row, e.where)
+	for _, n := range e.embeds {
+		if n.inner {
+			sql += " and " + n.matches(row)
+		}
+	}
+	return sql
+}
+
+func (e embed) matches(outer string) string { return "exists (select " + e.rows(outer) + ")" }
+
+// item is what is embedded, as subqueries.
+func (e embed) item(outer string) string {
+	if e.spread {
+		var out []string
+		for _, c := range e.columns {
+			out = append(out, "(select "+outer+"e."+c+" "+e.rows(outer)+") as "+e.key+"_"+c)
+		}
+		return strings.Join(out, ", ")
+	}
+	inside := "select " + selected(outer+"e", e.columns, e.embeds) + " " + e.rows(outer)
+	if e.one {
+		return "(select row_to_json(made) from (" + inside + ") made) as " + e.key
+	}
+	return "(select coalesce(json_agg(row_to_json(made) order by made.id), '[]') from (" + inside + ") made) as " + e.key
 }
 
 func and(conditions, more string) string {

@@ -21,7 +21,7 @@ type world struct {
 }
 
 const worldTables = `
-drop table if exists passes, chairs, halls, guests;
+drop table if exists passes, chairs, halls, guests cascade;
 create table halls (id int primary key, n int, s text, b boolean, o text, tags text[], j jsonb, d date);
 create table chairs (id int primary key, hall int references halls (id), n int, s text, b boolean, o text, tags text[], j jsonb, d date);
 create table guests (id int primary key, n int, s text, b boolean, o text, tags text[], j jsonb, d date);
@@ -47,6 +47,10 @@ func (w *world) create(t *testing.T) {
 			fmt.Fprintf(b, "revoke select on %s from %s; grant select (id, n, s%s) on %s to %s;\n",
 				table, role, pickOf(w.Rand, "", ", b", ", o, tags"), table, role)
 		}
+	}
+	for _, table := range []string{"halls", "chairs", "guests"} {
+		fmt.Fprintf(b, "create function some_%[1]s(above int) returns setof %[1]s language sql stable as $$ select * from %[1]s where id > above $$;\n"+
+			"grant execute on function some_%[1]s to anon, authenticated;\n", table)
 	}
 	w.ddl = b.String()
 	for id := range 12 {
