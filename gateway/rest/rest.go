@@ -4,9 +4,9 @@
 // It is written by hand because no Go library serves this dialect. A request passes through parse.go and filter.go (a
 // small syntax tree), sql.go and mutation.go (a statement with every name quoted and every value a parameter) and
 // exec.go (one pipelined batch, hence one transaction, on a connection that logged in as the caller's role or becomes
-// it). No schema
-// is cached: PostgreSQL resolves names, so the next request sees a change of the schema. Only when it fails to, hint.go
-// asks the catalog what this role could have meant.
+// it). A plain request needs no knowledge of the schema: PostgreSQL resolves its names. Embedding, calls, defaults and
+// keys need the catalog; reload.go plans a request again when the schema turns out to have changed. When a name does not
+// exist, hint.go asks as the caller what could have been meant.
 package rest
 
 import (

@@ -5,25 +5,31 @@ package catalog
 // What needs rules is decided in Go: these scan the system catalogs as few times as can be, without a join that grows.
 const (
 	// The rows of the system catalogs that the others read, as they are now: a row that is changed gets another xmin and
-	// place. The built-in ones, which have lower numbers, are left out.
-	fingerprintSQL = `select string_agg(print, ' ') from (
-	select count(*) || ':' || sum(hashtid(ctid)) || ':' || sum(xmin::text::bigint) as print
-		from pg_attribute where attrelid >= 16384 and attnum > 0
-	union all select count(*) || ':' || sum(hashtid(ctid)) || ':' || sum(xmin::text::bigint)
-		from pg_class where oid >= 16384 and relkind in ('r', 'v', 'm', 'f', 'p', 'c')
-	union all select count(*) || ':' || sum(hashtid(ctid)) || ':' || sum(xmin::text::bigint)
-		from pg_constraint where oid >= 16384
-	union all select count(*) || ':' || sum(hashtid(ctid)) || ':' || sum(xmin::text::bigint)
+	// place. The built-in ones, which have lower numbers, and those of temporary tables are left out.
+	fingerprintSQL = `with temporary (oids) as (
+	select coalesce(array_agg(oid), '{}') from pg_class where relpersistence = 't'
+)
+select string_agg(concat_ws(':', name, n, at, since), ' ' order by name) from (
+	select 'pg_class' as name, count(*) as n, sum(hashtid(ctid)) as at, sum(xmin::text::bigint) as since
+		from pg_class where oid >= 16384 and relkind in ('r', 'v', 'm', 'f', 'p', 'c') and relpersistence <> 't'
+	union all select 'pg_attribute', count(*), sum(hashtid(ctid)), sum(xmin::text::bigint)
+		from pg_attribute where attrelid >= 16384 and attnum > 0 and attrelid <> all ((select oids from temporary)::oid[])
+	union all select 'pg_attrdef', count(*), sum(hashtid(ctid)), sum(xmin::text::bigint)
+		from pg_attrdef where adrelid <> all ((select oids from temporary)::oid[])
+	union all select 'pg_constraint', count(*), sum(hashtid(ctid)), sum(xmin::text::bigint)
+		from pg_constraint where oid >= 16384 and conrelid <> all ((select oids from temporary)::oid[])
+	union all select 'pg_proc', count(*), sum(hashtid(ctid)), sum(xmin::text::bigint)
 		from pg_proc where oid >= 16384
-	union all select count(*) || ':' || sum(hashtid(ctid)) || ':' || sum(xmin::text::bigint)
+	union all select 'pg_type', count(*), sum(hashtid(ctid)), sum(xmin::text::bigint)
 		from pg_type where oid >= 16384 and typtype in ('d', 'e')
-	union all select count(*) || ':' || sum(hashtid(ctid)) || ':' || sum(xmin::text::bigint) from pg_enum
-	union all select count(*) || ':' || sum(hashtid(ctid)) || ':' || sum(xmin::text::bigint) from pg_attrdef
-	union all select count(*) || ':' || sum(hashtid(ctid)) || ':' || sum(xmin::text::bigint)
-		from pg_rewrite where oid >= 16384
-	union all select count(*) || ':' || sum(hashtid(ctid)) || ':' || sum(xmin::text::bigint)
+	union all select 'pg_enum', count(*), sum(hashtid(ctid)), sum(xmin::text::bigint)
+		from pg_enum
+	union all select 'pg_rewrite', count(*), sum(hashtid(ctid)), sum(xmin::text::bigint)
+		from pg_rewrite where oid >= 16384 and ev_class <> all ((select oids from temporary)::oid[])
+	union all select 'pg_description', count(*), sum(hashtid(ctid)), sum(xmin::text::bigint)
 		from pg_description where objoid >= 16384
-	union all select count(*) || ':' || sum(hashtid(ctid)) || ':' || sum(xmin::text::bigint) from pg_namespace) p`
+	union all select 'pg_namespace', count(*), sum(hashtid(ctid)), sum(xmin::text::bigint)
+		from pg_namespace where nspname !~ '^pg_') p`
 
 	schemasSQL = `select n.nspname, coalesce(obj_description(n.oid, 'pg_namespace'), '')
 from pg_namespace n where n.nspname = any ($1)`
