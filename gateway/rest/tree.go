@@ -32,16 +32,26 @@ func (b *builder) with(src *over) {
 
 // tree writes the select of a resource and all that it embeds.
 //
-// An embedded resource is a subquery in the list of what is selected, not a join: PostgreSQL leaves such work until it
-// has sorted and limited the rows, and builds the JSON only of those that are answered. A resource that must be there
-// (inner, is.null) is an EXISTS, which it can turn into a join. Only a spread, whose columns are the row's own, is joined.
+// An embedded resource is a subquery in the list of what is selected: PostgreSQL leaves such work until it has sorted and
+// limited the rows, and builds the JSON only of those that are answered (10 of 100,000 rows in a tenth of the time that
+// a join takes). Where all rows are answered, one row that belongs to each is joined instead, which takes half the time.
+// So is a spread, whose columns are the row's own. A resource that must be there (inner, is.null) is an EXISTS.
 func (b *builder) tree(r *resource, src *over) {
 	b.add("select ")
 	groups := b.outputs(r)
 	b.from(r, src)
 	for i, k := range r.kids {
-		if k.spread && !k.empty() {
+		if k.joined() {
 			b.join(k, lateral(i))
+		}
+	}
+	for i, s := range r.order {
+		if s.elsewhere() {
+			b.add(" left join lateral (")
+			b.related(s.related, func() { b.field(s.related.at, s.field) })
+			b.add(s.related.atMost(), ") as ")
+			b.ident(sortName(i))
+			b.add("(key) on true")
 		}
 	}
 	b.conditions(r, src)
@@ -55,9 +65,27 @@ func (b *builder) tree(r *resource, src *over) {
 	}
 	b.orderBy(r)
 	b.limit(r.node)
-	if r.limit == nil && r.via != nil && r.via.Kind.Single() && (r.via.Computed != nil || r.via.To.View) {
-		b.add(" limit 1") // it is one row by declaration only
+	if r.limit == nil {
+		b.add(r.atMost())
 	}
+}
+
+// atMost limits what is one row only by declaration, which neither a function nor a view has to keep.
+func (r *resource) atMost() string {
+	if r.via != nil && r.via.Kind.Single() && !r.certain() {
+		return " limit 1"
+	}
+	return ""
+}
+
+// certain says that a key makes r one row.
+func (r *resource) certain() bool {
+	return r.via.Kind.Single() && r.via.Computed == nil && !r.via.To.View
+}
+
+// joined says that r is joined with the resource above.
+func (r *resource) joined() bool {
+	return !r.empty() && (r.spread || r.above.limit == nil && r.certain())
 }
 
 // groups says that the rows are grouped here, and not above.
@@ -96,7 +124,7 @@ func (b *builder) outputs(r *resource) (groups []int) {
 		case k.empty():
 		case !k.spread:
 			next(true)
-			b.embedded(k)
+			b.embedded(k, lateral(i))
 			if grouped {
 				b.add("::jsonb") // JSON has no equality
 			}
@@ -209,7 +237,13 @@ func (b *builder) spread(r, k *resource, joined string, e export) {
 }
 
 // embedded writes the JSON of an embedded resource: an object, perhaps null, or an array.
-func (b *builder) embedded(k *resource) {
+func (b *builder) embedded(k *resource, joined string) {
+	if k.joined() {
+		b.add("row_to_json(")
+		b.star(table{name: joined})
+		b.add(")")
+		return
+	}
 	if k.via.Kind.Single() {
 		b.add("(select row_to_json(q) from (")
 		b.tree(k, nil)
@@ -221,10 +255,10 @@ func (b *builder) embedded(k *resource) {
 	b.add(") q), '[]')")
 }
 
-// join writes a spread resource: its one row, or for many rows one with an array for each column.
+// join writes a joined resource: its one row, or for many rows one with an array for each column.
 func (b *builder) join(k *resource, name string) {
 	b.add(" left join lateral (")
-	if k.hoisted {
+	if k.via.Kind.Single() {
 		b.tree(k, nil)
 	} else {
 		b.add("select ")
@@ -337,8 +371,14 @@ func (b *builder) related(r *resource, what func()) {
 	b.conditions(r, nil)
 }
 
-// orderBy writes the order of r. The field of a related resource is looked up in a subquery, unless the resource is
-// joined and has it among its columns: then rows that are grouped by it have an order too.
+// sortName names the join for the i-th term of an order.
+func sortName(i int) string { return "pgrst_order_" + strconv.Itoa(i+1) }
+
+// elsewhere says that the field is of a related resource and has to be joined. If a spread shows it, it is there, and rows
+// that are grouped by it have an order too.
+func (s *sort) elsewhere() bool { return s.related != nil && !s.related.shows(s.column) }
+
+// orderBy writes the order of r.
 func (b *builder) orderBy(r *resource) {
 	for i, s := range r.order {
 		if i == 0 {
@@ -352,9 +392,7 @@ func (b *builder) orderBy(r *resource) {
 		case s.related.shows(s.column):
 			b.field(table{name: lateral(slices.Index(r.kids, s.related))}, s.field)
 		default:
-			b.add("(")
-			b.related(s.related, func() { b.field(s.related.at, s.field) })
-			b.add(" limit 1)")
+			b.column(table{name: sortName(i)}, "key")
 		}
 		if s.dir != "" {
 			b.add(" ", s.dir)
