@@ -225,7 +225,7 @@ func inQuery(p catalog.Param) object {
 	kind := swaggerType(p.Type)
 	if element, ok := strings.CutSuffix(p.Type, "[]"); ok && p.Variadic {
 		return object{{"collectionFormat", "multi"}, {"items", object{
-			{"format", element}, {"type", text(swaggerType(element))}}}, {"type", kind}}
+			{"format", swaggerFormat(element)}, {"type", text(swaggerType(element))}}}, {"type", kind}}
 	}
 	if kind == "" || kind == "array" {
 		kind = "string"
