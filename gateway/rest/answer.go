@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"bytes"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"slices"
@@ -22,6 +24,7 @@ type answer struct {
 	most   int64  // bytes that may be buffered
 	head   func() // sends status and headers of a body that begins before its end is known; nil buffers all
 	begun  bool
+	binary bool // the value of a raw answer is bytea, whose text is hexadecimal
 	object bool // the first row alone, without brackets: single objects and functions that return one value
 }
 
@@ -64,6 +67,13 @@ func (a *answer) row(values ...[]byte) error {
 	switch {
 	case a.r.Method == http.MethodHead:
 		return nil
+	case a.media.raw && a.binary && values[0] != nil:
+		var err error
+		if a.buf, err = hex.AppendDecode(a.buf, bytes.TrimPrefix(values[0], []byte(`\x`))); err != nil {
+			return fmt.Errorf("rest: read bytea: %w", err)
+		}
+	case a.media.raw:
+		a.buf = append(a.buf, values[0]...)
 	case a.media.csv:
 		a.record(values)
 	case a.object:
@@ -102,7 +112,7 @@ func (a *answer) contentType() {
 // end writes what is left. Unless the body has begun, the headers but Content-Type and Content-Length are set.
 func (a *answer) end(status int) {
 	switch {
-	case a.media.csv:
+	case a.media.csv, a.media.raw:
 	case a.object && a.rows == 0:
 		a.buf = append(a.buf, "null"...)
 	case !a.object && a.rows == 0:

@@ -45,11 +45,7 @@ func (h *Handler) parse(w http.ResponseWriter, r *http.Request, name string, cal
 		return nil, err
 	}
 	s.timezone = p.timezone
-	m, err := parseAccept(r.Header.Values("Accept"))
-	if err != nil {
-		return nil, err
-	}
-	return &request{http: r, w: w, on: table{s.schema, name}, query: q, prefer: p, media: m, as: s}, nil
+	return &request{http: r, w: w, on: table{s.schema, name}, query: q, prefer: p, as: s}, nil
 }
 
 // get answers GET and HEAD of a table or view.

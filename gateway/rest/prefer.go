@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"mime"
 	"net/http"
 	"slices"
 	"strconv"
@@ -125,79 +124,4 @@ func (p *prefer) drop(keys ...string) {
 		}
 	}
 	p.applied = kept
-}
-
-// media is the form of an answer.
-type media struct {
-	contentType string
-	single      bool // one object instead of an array
-	stripNulls  bool
-	csv         bool
-	value       string // SQL for the JSON of a row "q" of a function that returns no rows; "" for rows
-}
-
-const (
-	typeJSON   = "application/json"
-	typeObject = "application/vnd.pgrst.object"
-	typeArray  = "application/vnd.pgrst.array"
-	typeAPI    = "application/openapi+json"
-)
-
-// parseAccept picks the first form among the Accept headers that this package can give, by falling quality.
-func parseAccept(headers []string) (media, error) {
-	best, bestQ := media{}, 0.0
-	for _, text := range strings.Split(strings.Join(headers, ","), ",") {
-		if strings.TrimSpace(text) == "" {
-			continue
-		}
-		kind, params, err := mime.ParseMediaType(text)
-		if err != nil {
-			continue
-		}
-		q := 1.0
-		if s, ok := params["q"]; ok {
-			if q, err = strconv.ParseFloat(s, 64); err != nil {
-				continue
-			}
-		}
-		if m, ok := mediaOf(kind, params); ok && q > bestQ {
-			best, bestQ = m, q
-		}
-	}
-	if bestQ > 0 {
-		return best, nil
-	}
-	if strings.TrimSpace(strings.Join(headers, "")) == "" {
-		return media{contentType: typeJSON + "; charset=utf-8"}, nil
-	}
-	return media{}, noMedia(headers)
-}
-
-func noMedia(headers []string) *Error {
-	return &Error{Status: http.StatusNotAcceptable, Code: "PGRST107",
-		Message: "None of these media types are available: " + clip(strings.Join(headers, ", "))}
-}
-
-func mediaOf(kind string, params map[string]string) (media, bool) {
-	strip := params["nulls"] == "stripped"
-	suffix := "+json; charset=utf-8"
-	if strip {
-		suffix = "+json;nulls=stripped; charset=utf-8"
-	}
-	switch strings.TrimSuffix(kind, "+json") {
-	case typeJSON, "application/*", "*/*":
-		return media{contentType: typeJSON + "; charset=utf-8"}, true
-	case typeObject:
-		return media{contentType: typeObject + suffix, single: true, stripNulls: strip}, true
-	case typeArray:
-		if !strip { // then it is nothing but an array
-			return media{contentType: typeJSON + "; charset=utf-8"}, true
-		}
-		return media{contentType: typeArray + suffix, stripNulls: true}, true
-	case typeCSV, "text/*":
-		return media{contentType: typeCSV + "; charset=utf-8", csv: true}, true
-	case strings.TrimSuffix(typeAPI, "+json"):
-		return media{contentType: typeAPI + "; charset=utf-8"}, true
-	}
-	return media{}, false
 }

@@ -142,7 +142,11 @@ func (h *Handler) handle(w http.ResponseWriter, r *http.Request, name string, ca
 		return req, h.options(req, call)
 	case call:
 		return req, h.call(req)
-	case read:
+	}
+	if err := req.accept(""); err != nil {
+		return req, err
+	}
+	if read {
 		return req, h.get(req)
 	}
 	return req, h.write(req)

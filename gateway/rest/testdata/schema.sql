@@ -144,6 +144,12 @@ begin
 end $$;
 create function one_out(out x int) language sql immutable as $$ select 7 $$;
 create function anything(n int) returns record language sql stable as $$ select id, title from items where id = n $$;
+create domain "text/html" as text;
+create domain "image/png" as bytea;
+create domain "*/*" as text;
+create function page() returns "text/html" language sql immutable as $$ select '<p>"hi"</p>' $$;
+create function dot() returns "image/png" language sql immutable as $$ select '\x89504e47'::bytea $$;
+create function whatever() returns "*/*" language sql immutable as $$ select 'a,b' $$;
 create function shout(text) returns text language sql immutable as $$ select upper($1) $$;
 create function size(bytea) returns int language sql immutable as $$ select length($1) $$;
 create function zone() returns text language sql stable as $$ select current_setting('timezone') $$;
@@ -159,7 +165,7 @@ create function dim(a int) returns int language sql as $$ select 1 $$;
 create function dim(a int, b int default 1) returns int language sql as $$ select 1 $$;
 create function litter_less() returns int language sql as $$ select pg_backend_pid() $$;
 grant execute on function add, pick, first_item, evens, pair_of, total, echo, feel, nothing, rename_all, twice(int), twice(text), boom,
-	litter, litter_less, one_out, shout, size, zone, shape, answer, anything to authenticated, anon;
+	litter, litter_less, one_out, page, dot, whatever, shout, size, zone, shape, answer, anything to authenticated, anon;
 
 create view breaks with (security_invoker) as select n, pad, 1 / (15000 - n) as v from big;
 grant select on breaks to authenticated;
