@@ -66,8 +66,8 @@ func (c *counting) statements(r *resource, m media, src func(*builder) *over) (a
 }
 
 // counted writes the rows of a tree beside their number: that, then whether there is a row, then the row. Being one
-// statement, both see one snapshot. On "true" nothing can be hashed or merged, so PostgreSQL loops over the rows as they
-// come, in their order.
+// statement, both see one snapshot. On "true" nothing can be hashed or merged, so PostgreSQL loops over the rows as
+// they come, in their order.
 func (b *builder) counted(r *resource, m media, src *over, c *counting) {
 	b.add("select c.n, r.* from (select count(*) as n from (")
 	if r.groups() {

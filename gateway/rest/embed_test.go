@@ -75,7 +75,12 @@ func TestEmbed(t *testing.T) {
 	run(t, refusals(h, 300, "books?select=id,authors(name)",
 		`{"code":"PGRST201","message":"Could not embed because more than one relationship was found for 'books' and 'authors'","details":[{"cardinality":"many-to-one","embedding":"books with authors","relationship":"books_author_fkey using books(author) and authors(id)"},{"cardinality":"many-to-one","embedding":"books with authors","relationship":"books_by_editor using books(editor) and authors(id)"}],"hint":"Try changing 'authors' to one of the following: 'authors!books_author_fkey', 'authors!books_by_editor'. Find the desired relationship in the 'details' key."}`))
 	run(t, refusals(h, 404, "boks?select=id,authors(name)", `…Perhaps you meant the table 'lib.books'`))
-	run(t, refusals(h, 403, "shelves?select=id,ledger(sum)", `…"42501"`))
+	run(t, refusals(h, 403,
+		"shelves?select=id,ledger(sum)", `…permission denied for table ledger`,
+		"shelves?select=id,ledger(nope)", `{"code":"42501","message":"permission denied for table ledger","details":null,"hint":null}`,
+		"shelves?select=id,ledger(sum)&ledger.sum=like.x", `…"42501"`,
+		"rpc/all_shelves?select=id,ledger(nope)", `…permission denied for table ledger`,
+	))
 }
 
 func TestFiltersOnEmbedded(t *testing.T) {

@@ -77,8 +77,8 @@ func sorted(raw string) string {
 	return "?" + strings.Join(pairs, "&")
 }
 
-// read answers the rows of a tree: of its table, or of what src makes of a statement. They are sent as they come. A total
-// that was asked for comes with them: the exact one is counted by the same statement, the planner's guess goes first.
+// read answers the rows of a tree: of its table, or of what src makes of a statement. They are sent as they come. A
+// total that was asked for comes with them: the exact one is counted by the same statement, the planner's guess first.
 func (h *Handler) read(req *request, root *resource, src func(*builder) *over) error {
 	c := counting{kind: req.prefer.count, most: h.opts.MaxRows}
 	return h.answer(req, c.statements(root, req.media, src), &c)

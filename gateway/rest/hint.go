@@ -64,19 +64,15 @@ func (h *Handler) explain(req *request, err error) error {
 		}
 	}
 	var c visible
-	seen, lookup := h.visible(req, tablesOf(relationsOf(embedded)))
+	refusal, lookup := h.closedBelow(req)
 	if lookup == nil {
 		lookup = h.catalogJSON(req, &c, catalogQuery, at.schema, at.name)
 	}
-	if lookup != nil {
-		return &Error{Status: statusOf(pg, req.as.Role), Code: pg.Code, Message: pg.Message}
-	}
-	for _, t := range tablesOf(relationsOf(embedded)) {
-		if !seen[t.OID] {
-			return closed(req, t.Name)
-		}
-	}
 	switch {
+	case lookup != nil:
+		return &Error{Status: statusOf(pg, req.as.Role), Code: pg.Code, Message: pg.Message}
+	case refusal != nil:
+		return refusal
 	case !c.Exists:
 		return tableNotFound(at, c.Tables)
 	case len(c.Columns) == 0: // whatever was wrong, the role has no business with the table's columns
@@ -111,6 +107,21 @@ func (h *Handler) catalogJSON(req *request, into any, sql string, args ...string
 func closed(req *request, table string) *Error {
 	return &Error{Status: HTTPStatus("42501", req.as.Role), Code: "42501",
 		Message: "permission denied for table " + table}
+}
+
+// closedBelow is the refusal of an embedded table that the role may not use in any way, or nil.
+func (h *Handler) closedBelow(req *request) (refusal *Error, err error) {
+	tables := tablesOf(relationsOf(req.root.embedded()))
+	if len(tables) == 0 {
+		return nil, nil
+	}
+	seen, err := h.visible(req, tables)
+	for _, t := range tables {
+		if err == nil && !seen[t.OID] {
+			return closed(req, t.Name), nil
+		}
+	}
+	return nil, err
 }
 
 // embedded lists the resources below r, which may be nil.

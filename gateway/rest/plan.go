@@ -22,18 +22,15 @@ type resource struct {
 	spelled bool // its "*" has to be written as names
 }
 
-// plan resolves what a request asks. A plain one, of columns and filters alone, needs no catalog: PostgreSQL resolves
-// the names. The plan is kept in the request's own tree.
+// plan resolves what a request to a table asks. A plain one, of columns and filters alone, needs no catalog: PostgreSQL
+// resolves the names. The plan is kept in the request's own tree.
 func (h *Handler) plan(req *request) (*resource, error) {
-	root := &resource{node: &req.query.node, at: req.on}
-	req.root = root
-	h.capRows(root.node)
-	if root.usesAggregates() && !h.opts.Aggregates {
-		return nil, &Error{Status: http.StatusBadRequest, Code: "PGRST123",
-			Message: "Use of aggregate functions is not allowed"}
+	if m := req.http.Method; m == http.MethodGet || m == http.MethodHead { // the rows of a write are as many as it wrote
+		h.capRows(&req.query.node)
 	}
-	if !root.needsCatalog() || h.opts.Catalog == nil && len(root.node.kids) == 0 {
-		return root, nil
+	root, err := h.target(req, &resource{at: req.on})
+	if err != nil || !root.needsCatalog() || h.opts.Catalog == nil && len(root.node.kids) == 0 {
+		return root, err
 	}
 	c, err := h.catalog(req)
 	if err != nil {
@@ -46,20 +43,33 @@ func (h *Handler) plan(req *request) (*resource, error) {
 		}
 		return nil, tableNotFound(req.on, near.Tables)
 	}
-	p := &planner{catalog: c, schema: req.on.schema, refuse: func(e *noRelation) error { return h.cannotEmbed(req, c, e) }}
-	return root, p.resolve(root)
+	return root, h.planner(req, c).resolve(root)
 }
 
 // planCall is plan for what a function returns: rows of a table, which may be nil, under the name alias.
 func (h *Handler) planCall(req *request, c *catalog.Catalog, rows *catalog.Table, alias string) (*resource, error) {
-	root := &resource{node: &req.query.node, at: table{name: alias}, table: rows}
-	h.capRows(root.node)
-	if root.usesAggregates() && !h.opts.Aggregates {
+	h.capRows(&req.query.node)
+	root, err := h.target(req, &resource{at: table{name: alias}, table: rows})
+	if err != nil {
+		return nil, err
+	}
+	return root, h.planner(req, c).resolve(root)
+}
+
+// target makes r the root of a request's tree, within what the operator allows.
+func (h *Handler) target(req *request, r *resource) (*resource, error) {
+	r.node = &req.query.node
+	req.root = r
+	if r.usesAggregates() && !h.opts.Aggregates {
 		return nil, &Error{Status: http.StatusBadRequest, Code: "PGRST123",
 			Message: "Use of aggregate functions is not allowed"}
 	}
-	p := &planner{catalog: c, schema: req.on.schema, refuse: func(e *noRelation) error { return h.cannotEmbed(req, c, e) }}
-	return root, p.resolve(root)
+	return r, nil
+}
+
+func (h *Handler) planner(req *request, c *catalog.Catalog) *planner {
+	return &planner{catalog: c, schema: req.on.schema,
+		refuse: func(e *noRelation) error { return h.cannotEmbed(req, c, e) }}
 }
 
 // written makes a plan one of the rows that a write returns, whose filters and range were the write's.
@@ -261,8 +271,10 @@ func (r *resource) sortBy(s *sort) error {
 			Message: "A related order on '" + s.of + "' is not possible",
 			Details: "'" + r.tableName() + "' and '" + s.of + "' do not form a many-to-one or one-to-one relationship"}
 	}
-	if i := slices.IndexFunc(s.related.columns, func(it item) bool { return it.alias == s.column }); i >= 0 && !s.related.spread {
-		s.field = s.related.columns[i].field // the column may be called as it is in the answer
+	for _, it := range s.related.columns {
+		if it.alias == s.column && !s.related.spread { // the column may be called as it is in the answer
+			s.field = it.field
+		}
 	}
 	s.related.know(&s.field)
 	return nil

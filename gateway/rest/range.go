@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// parseRange keeps a query to the rows of "Range: 0-9". Anything else is ignored, as RFC 9110 has it for ranges that are
-// not understood; and limit=0 asks for no row anyway.
+// parseRange keeps a query to the rows of "Range: 0-9". Anything else is ignored, as RFC 9110 has it for ranges that
+// are not understood; and limit=0 asks for no row anyway.
 func (q *query) parseRange(text string) error {
 	if text == "" {
 		return nil

@@ -119,5 +119,12 @@ func (h *Handler) explainCall(c *invocation, err error) error {
 	if open.closed(c.fn) {
 		return c.refused()
 	}
+	refusal, lookup := h.closedBelow(c.request)
+	switch {
+	case lookup != nil:
+		return lookup
+	case refusal != nil:
+		return refusal
+	}
 	return err
 }

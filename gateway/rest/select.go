@@ -5,8 +5,8 @@ import "strings"
 // maxResources bounds the embedded resources of one request.
 const maxResources = 100
 
-// parseSelect reads select=: "id,alias:name::text,data->>key,price.sum(),rel!hint(*),...other(id)". The columns are never
-// nil: an empty text selects nothing.
+// parseSelect reads select=: "id,alias:name::text,data->>key,price.sum(),rel!hint(*),...other(id)". The columns are
+// never nil: an empty text selects nothing.
 func parseSelect(s string) ([]item, []*node, error) {
 	p := &parser{what: "select parameter", text: s}
 	var n node

@@ -33,6 +33,8 @@ create function loudly(books) returns text language sql stable as $$ select uppe
 create function first_reader(books) returns setof loans rows 1 language sql stable as $$ select * from lib.loans where book = $1.id order by id limit 1 $$;
 create function neighbours(books) returns setof books language sql stable as $$ select * from lib.books b where b.shelf = $1.shelf and b.id <> $1.id $$;
 
+create function all_shelves() returns setof shelves language sql stable as $$ select * from lib.shelves $$;
+
 insert into authors values (1, 'Ada', 1815, '{"home": {"town": "London"}, "tags": ["x", "y"]}'), (2, 'Bo', 1900, '{"home": {"town": "Oslo"}}'), (3, 'Cy', null, null);
 insert into shelves values (1, 'red'), (2, 'blue'), (3, 'empty');
 insert into books values
