@@ -13,13 +13,20 @@ import (
 type ClaimPath struct{ steps []any } // of string and int
 
 // ParseClaimPath reads a path such as "role", "$.realm.roles[0]" or `."https://example.com/role"`: names separated by
-// dots, quoted where they hold anything but letters, digits, "_" and "-", and indexes in brackets.
+// dots or in brackets, quoted where they hold anything but letters, digits, "_" and "-", and indexes in brackets.
 func ParseClaimPath(text string) (ClaimPath, error) {
 	var p ClaimPath
 	rest := strings.TrimPrefix(text, "$")
 	for rest != "" {
 		var err error
 		switch {
+		case rest[0] == '[' && len(rest) > 1 && (rest[1] == '"' || rest[1] == '\''):
+			name, after, ended := strings.Cut(rest[2:], rest[1:2]+"]")
+			if !ended || name == "" {
+				return ClaimPath{}, fmt.Errorf("%q has a quoted name in brackets that does not end", text)
+			}
+			p.steps, rest = append(p.steps, name), after
+			continue
 		case rest[0] == '[':
 			inside, after, closed := strings.Cut(rest[1:], "]")
 			n, numErr := strconv.Atoi(inside)

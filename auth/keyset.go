@@ -2,12 +2,15 @@ package auth
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -18,6 +21,9 @@ const (
 	algHS256 = "HS256"
 	algHS512 = "HS512"
 	algES256 = "ES256"
+	algRS256 = "RS256"
+	algRS384 = "RS384"
+	algRS512 = "RS512"
 )
 
 // Keys gives a Verifier its keys: a KeySet, or RemoteKeys.
@@ -27,12 +33,15 @@ type Keys interface {
 }
 
 // KeySet is a fixed set of keys. The zero value has none.
-type KeySet struct{ keys []key }
+type KeySet struct {
+	keys   []key
+	anyKid bool
+}
 
 type key struct {
 	id       string // kid; a key without one is for tokens that name none
 	alg      string
-	material any // []byte or *ecdsa.PublicKey
+	material any // []byte, *ecdsa.PublicKey or *rsa.PublicKey
 }
 
 // HS256 is a bare passphrase: one key, for tokens that name none. An empty one is no key.
@@ -40,13 +49,16 @@ func HS256(secret []byte) *KeySet {
 	if len(secret) == 0 {
 		return &KeySet{}
 	}
-	return &KeySet{[]key{{alg: algHS256, material: bytes.Clone(secret)}}}
+	return &KeySet{keys: []key{{alg: algHS256, material: bytes.Clone(secret)}}}
 }
 
 // With returns the keys of both sets.
 func (s *KeySet) With(other *KeySet) *KeySet {
-	return &KeySet{append(append([]key(nil), s.keys...), other.keys...)}
+	return &KeySet{append(append([]key(nil), s.keys...), other.keys...), s.anyKid || other.anyKid}
 }
+
+// AnyKid returns the same keys, each of which may verify a token whatever kid that names, as PostgREST takes them.
+func (s *KeySet) AnyKid() *KeySet { return &KeySet{s.keys, true} }
 
 // Len is how many keys there are.
 func (s *KeySet) Len() int { return len(s.keys) }
@@ -61,13 +73,13 @@ func (s *KeySet) find(t *jwt.Token) (any, error) {
 	}
 	header, named := t.Header["kid"]
 	id, _ := header.(string)
-	if named && id == "" { // null, a number, or nothing names no key
+	if named && id == "" && !s.anyKid { // null, a number, or nothing names no key
 		return nil, ErrUnknownKey
 	}
 	var fit jwt.VerificationKeySet
 	known := false
 	for _, k := range s.keys {
-		if k.id == id {
+		if k.id == id || s.anyKid {
 			known = true
 			if k.alg == t.Method.Alg() {
 				fit.Keys = append(fit.Keys, k.material)
@@ -93,9 +105,11 @@ type jwk struct {
 	X     string `json:"x"`
 	Y     string `json:"y"`
 	K     string `json:"k"`
+	N     string `json:"n"`
+	E     string `json:"e"`
 }
 
-// ParsePublicKeySet reads the keyset that a backend publishes: its ES256 keys. Keys of other types are ignored, a
+// ParsePublicKeySet reads the keyset that a backend publishes: its ES256 and RSA keys. Keys of other types are ignored, a
 // secret among them; one that is broken is an error.
 func ParsePublicKeySet(text []byte) (*KeySet, error) { return parseKeySet(text, false) }
 
@@ -104,7 +118,7 @@ func ParsePublicKeySet(text []byte) (*KeySet, error) { return parseKeySet(text, 
 func ParseKeySet(text []byte) (*KeySet, error) {
 	set, err := parseKeySet(text, true)
 	if err == nil && set.Len() == 0 {
-		err = errors.New("it has no key of kty EC with crv P-256, or oct with alg HS256 or HS512")
+		err = errors.New("it has no key of kty EC with crv P-256, RSA, or oct with alg HS256 or HS512")
 	}
 	return set, err
 }
@@ -128,6 +142,9 @@ func parseKeySet(text []byte, secrets bool) (*KeySet, error) {
 		case j.Type == "EC" && j.Curve == "P-256" && (j.Alg == "" || j.Alg == algES256):
 			k.alg = algES256
 			k.material, err = j.point()
+		case j.Type == "RSA" && (j.Alg == "" || j.Alg == algRS256 || j.Alg == algRS384 || j.Alg == algRS512):
+			k.alg = cmp.Or(j.Alg, algRS256)
+			k.material, err = j.modulus()
 		case secrets && j.Type == "oct" && (j.Alg == algHS256 || j.Alg == algHS512):
 			k.alg = j.Alg
 			k.material, err = j.secret()
@@ -158,6 +175,25 @@ func (j jwk) point() (*ecdsa.PublicKey, error) {
 	}
 	return public, nil
 }
+
+func (j jwk) modulus() (*rsa.PublicKey, error) {
+	n, errN := base64.RawURLEncoding.Strict().DecodeString(j.N)
+	e, errE := base64.RawURLEncoding.Strict().DecodeString(j.E)
+	public := &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(new(big.Int).SetBytes(e).Int64())}
+	switch {
+	case errN != nil || errE != nil || len(e) > 4 || public.E < 3 || public.E%2 == 0:
+		return nil, errors.New("n and e must be the numbers of an RSA key, in base64url without padding")
+	case public.N.BitLen() < minModulus || public.N.BitLen() > maxModulus:
+		return nil, errors.New("n must have from 2048 to 8192 bits")
+	}
+	return public, nil
+}
+
+// The lengths of RSA keys that are taken, in bits: shorter ones can be broken, longer ones cost too much.
+const (
+	minModulus = 2048
+	maxModulus = 8192
+)
 
 // minSecret is the length of a secret whose guessing is hopeless, in bytes; RFC 7518 section 3.2 demands it.
 const minSecret = 32

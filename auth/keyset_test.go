@@ -77,7 +77,7 @@ func TestVerifyByKeyset(t *testing.T) {
 		return fmt.Sprintf(`{"kty":"oct","alg":%q,"kid":%q,"k":%q}`, alg, kid, base64.RawURLEncoding.EncodeToString([]byte(long)))
 	}
 	set, err := ParseKeySet(jwks(one.jwk(t, "one"), two.jwk(t, "two"), legacy.jwk(t, "-"), oct("HS512", "h512"), oct("HS256", "h256"),
-		`{"kty":"RSA","kid":"rsa","n":"AQAB","e":"AQAB"}`, `{"kty":"EC","crv":"P-384","kid":"p384"}`))
+		`{"kty":"OKP","kid":"okp","crv":"Ed25519"}`, `{"kty":"EC","crv":"P-384","kid":"p384"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestVerifyByKeyset(t *testing.T) {
 		"key confusion without kid":        {forge(`{"alg":"HS256"}`, ok, sha256.New, string(legacy.point(t))), ErrAlgorithm},
 		"ES256 by a secret":                {one.sign(t, es256("h256"), ok), ErrAlgorithm},
 		"none":                             {b64([]byte(`{"alg":"none","kid":"one"}`)) + "." + b64([]byte(ok)) + ".", ErrAlgorithm},
-		"RS256":                            {forge(`{"alg":"RS256","kid":"rsa"}`, ok, sha256.New, long), ErrAlgorithm},
+		"RS256":                            {forge(`{"alg":"RS256","kid":"rsa"}`, ok, sha256.New, long), ErrUnknownKey},
 		"ES384":                            {one.sign(t, `{"alg":"ES384","kid":"one"}`, ok), ErrAlgorithm},
 		"its own key in the header": {
 			newPair(t).sign(t, `{"alg":"ES256","kid":"one","jwk":`+newPair(t).jwk(t, "one")+`,"jku":"https://evil.example"}`, ok), ErrSignature,

@@ -29,6 +29,14 @@ var (
 	ErrOtherProject = errors.New("the token belongs to another project")
 )
 
+// ClaimError is a claim of a token that was signed well, and cannot be read. It is an ErrMalformed.
+type ClaimError struct{ Claim string }
+
+func (e *ClaimError) Error() string {
+	return fmt.Sprintf("%v: its claim %s is not a time in seconds", ErrMalformed, e.Claim)
+}
+func (e *ClaimError) Unwrap() error { return ErrMalformed }
+
 // Verifier verifies tokens by the keys that it is given (contract section 1.3). It is safe for concurrent use.
 type Verifier struct {
 	keys      Keys
@@ -75,7 +83,7 @@ func NewVerifier(keys Keys, projectID string, opts ...Option) *Verifier {
 		now:       time.Now,
 		recent:    recentTokens{seed: maphash.MakeSeed()},
 		parser: jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation(),
-			jwt.WithValidMethods([]string{algHS256, algHS512, algES256})),
+			jwt.WithValidMethods([]string{algHS256, algHS512, algES256, algRS256, algRS384, algRS512})),
 	}
 	for _, opt := range opts {
 		opt(v)
@@ -248,7 +256,7 @@ func (p *payload) time(name string, to *time.Time) error {
 	}
 	var seconds *float64
 	if err := json.Unmarshal(raw, &seconds); err != nil || seconds == nil || *seconds < 0 || *seconds > maxUnix {
-		return fmt.Errorf("%w: its claim %s is not a time in seconds", ErrMalformed, name)
+		return &ClaimError{name}
 	}
 	*to = time.Unix(int64(*seconds), 0)
 	return nil

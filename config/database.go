@@ -74,6 +74,9 @@ type Database struct {
 // Verifies reports whether there is anything to verify tokens with.
 func (d Database) Verifies() bool { return d.JWTSecret != "" || d.Keys != nil || d.KeysURL != "" }
 
+// defaultProject is the local project that nobody has to name.
+const defaultProject = "default"
+
 // databaseURLs are the variables that choose a Database.
 func databaseURLs() []string {
 	return []string{"RUN402_DATABASE_URL", "RUN402_ADMIN_DATABASE_URL", "RUN402_GATEWAY_DATABASE_URL"}
@@ -99,6 +102,10 @@ func (c Config) database(lookup Lookup) (Backend, error) {
 	if d.URL == "" {
 		errs = append(errs, errors.New("RUN402_ADMIN_DATABASE_URL or RUN402_GATEWAY_DATABASE_URL is set without "+
 			"RUN402_DATABASE_URL, the login of callers: set it too"))
+	}
+	if c.LocalProject != "" && c.LocalProject != defaultProject {
+		errs = append(errs, errors.New("RUN402_LOCAL_PROJECT or --local-project is set together with RUN402_DATABASE_URL, and "+
+			"only one can answer: unset one"))
 	}
 	if d.GatewayURL != "" && d.AdminURL == "" {
 		errs = append(errs, errors.New("RUN402_GATEWAY_DATABASE_URL is set without RUN402_ADMIN_DATABASE_URL, and mail and "+

@@ -52,11 +52,12 @@ func Logins() []string {
 
 // database is an open database with a pool for each login: a bootstrapped cluster, or one that was there before.
 type database struct {
-	cluster Cluster // nil for one that was there before
-	space   space
-	pools   map[string]*pgxpool.Pool
-	watch   string     // the login that looks at the schema
-	roles   *roleCache // of one that was there before
+	cluster    Cluster // nil for one that was there before
+	space      space
+	pools      map[string]*pgxpool.Pool
+	watch      string     // the login that looks at the schema
+	unprepared bool       // a pooler stands between that keeps no prepared statements
+	roles      *roleCache // of one that was there before
 }
 
 func openDatabase(ctx context.Context, opts Options) (*database, error) {

@@ -136,6 +136,7 @@ func (o *Own) verifier(p Project, log *slog.Logger) auth.Verify {
 	if key, err := users.DeriveKey(o.JWTSecret, p.ID); err == nil && o.GatewayURL != "" {
 		set = set.With(key.KeySet())
 	}
+	set = set.AnyKid()
 	keys := auth.Keys(set)
 	if o.KeysURL != "" {
 		fetch := auth.FetchKeys(o.KeysURL, "")
@@ -174,8 +175,8 @@ func (o *Own) open(ctx context.Context, log *slog.Logger) (_ *database, err erro
 		max   int32
 		reset bool
 	}{
-		{watchLogin, c.caller, 1, false},
-		{callerLogin, c.caller, 6, false},
+		{watchLogin, c.caller, 2, false},
+		{callerLogin, c.caller, 5, false},
 		{auth.RoleService, c.admin, 2, false},
 		{ownerLogin, c.admin, 2, true},
 		{gatewayLogin, c.gateway, 1, false},
@@ -192,6 +193,10 @@ func (o *Own) open(ctx context.Context, log *slog.Logger) (_ *database, err erro
 	}
 	watch := db.pool(watchLogin)
 	db.roles = newRoleCache(watch)
+	// What pgx itself calls it when statements are not to be prepared, as with a pooler that shares connections out by
+	// transaction.
+	db.unprepared = c.caller.DefaultQueryExecMode == pgx.QueryExecModeExec ||
+		c.caller.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol
 	if err := o.checkServed(ctx, db); err != nil {
 		return nil, err
 	}

@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/run402/functions-mcp/auth"
 	"github.com/run402/functions-mcp/gateway/rest"
@@ -40,7 +42,7 @@ func (g *Gateway) ownRest(w http.ResponseWriter, r *http.Request, tail string) {
 	}
 	s := rest.Session{
 		Pool: db.pool(callerLogin), Role: caller.Role, Become: caller.Role, Settings: facts.Settings,
-		PreRequest: own.PreRequest, Claims: claimsOf(caller), Credentials: true,
+		Isolation: facts.Isolation, Unprepared: db.unprepared, PreRequest: own.PreRequest, Claims: claimsOf(caller), Credentials: true,
 		StatementTimeout: callerTimeout, LockTimeout: lockTimeout,
 	}
 	if caller.Role == own.AnonRole {
@@ -83,18 +85,25 @@ func (g *Gateway) ownCaller(r *http.Request) (auth.Caller, error) {
 		return auth.Caller{}, tokenError("PGRST301", "Empty JWT is sent in Authorization header")
 	case !own.verifies() && own.GatewayURL == "":
 		return auth.Caller{}, &rest.Error{Status: http.StatusInternalServerError, Code: "PGRST300",
-			Message: "Server lacks JWT secret", Hint: "Set RUN402_JWT_SECRET or RUN402_JWKS."}
+			Message: "Server lacks JWT secret"}
 	}
 	caller, err := g.verify(token)
+	var claim *auth.ClaimError
 	switch {
 	case err == nil:
-		return caller, nil
+		return caller, checkClaims(caller.Claims)
+	case errors.As(err, &claim):
+		return auth.Caller{}, tokenError("PGRST303", "The JWT '"+claim.Claim+"' claim must be a number")
 	case errors.Is(err, auth.ErrExpired):
 		return auth.Caller{}, tokenError("PGRST303", "JWT expired")
 	case errors.Is(err, auth.ErrNotYetValid):
 		return auth.Caller{}, tokenError("PGRST303", "JWT not yet valid")
 	case errors.Is(err, auth.ErrAlgorithm):
-		return auth.Caller{}, tokenError("PGRST301", "Wrong or unsupported encoding algorithm")
+		e := tokenError("PGRST301", "Wrong or unsupported encoding algorithm")
+		if header, _, _ := strings.Cut(token, "."); unsigned(header) {
+			e.Details = "JWT is unsecured but expected 'alg' was not 'none'"
+		}
+		return auth.Caller{}, e
 	case errors.Is(err, auth.ErrMalformed):
 		if parts := strings.Count(token, ".") + 1; parts != 3 {
 			return auth.Caller{}, tokenError("PGRST301", fmt.Sprintf("Expected 3 parts in JWT; got %d", parts))
@@ -106,6 +115,41 @@ func (g *Gateway) ownCaller(r *http.Request) (auth.Caller, error) {
 	return auth.Caller{}, e
 }
 
+// unsigned reports whether a token's header says that nobody signed it.
+func unsigned(header string) bool {
+	raw, err := base64.RawURLEncoding.DecodeString(header)
+	var h struct {
+		Alg string `json:"alg"`
+	}
+	return err == nil && json.Unmarshal(raw, &h) == nil && h.Alg == "none"
+}
+
+// checkClaims refuses what PostgREST does besides a token's times: an iat in the future, and an aud of another shape.
+func checkClaims(raw json.RawMessage) error {
+	var claims struct {
+		IssuedAt json.RawMessage `json:"iat"`
+		Audience json.RawMessage `json:"aud"`
+	}
+	_ = json.Unmarshal(raw, &claims) // it was an object when it was verified
+	if given(claims.IssuedAt) {
+		var at float64
+		if json.Unmarshal(claims.IssuedAt, &at) != nil {
+			return tokenError("PGRST303", "The JWT 'iat' claim must be a number")
+		}
+		if at > float64(time.Now().Add(clockLeeway).Unix()) {
+			return tokenError("PGRST303", "JWT issued at future")
+		}
+	}
+	var one string
+	var many []string
+	if given(claims.Audience) && json.Unmarshal(claims.Audience, &one) != nil && json.Unmarshal(claims.Audience, &many) != nil {
+		return tokenError("PGRST303", "The JWT 'aud' claim must be a string or an array of strings")
+	}
+	return nil
+}
+
+func given(claim json.RawMessage) bool { return claim != nil && string(claim) != "null" }
+
 func tokenError(code, message string) *rest.Error {
 	return &rest.Error{Status: http.StatusUnauthorized, Code: code, Message: message}
 }
@@ -114,8 +158,7 @@ func tokenError(code, message string) *rest.Error {
 func (o *Own) refuseRole(caller auth.Caller, facts roleFacts) error {
 	switch {
 	case !facts.Exists && caller.Token == "":
-		return &rest.Error{Status: http.StatusUnauthorized, Code: "PGRST302", Message: "Anonymous access is disabled",
-			Hint: "Send a token, or set RUN402_DB_ANON_ROLE to a role that is there."}
+		return &rest.Error{Status: http.StatusUnauthorized, Code: "PGRST302", Message: "Anonymous access is disabled"}
 	case !facts.Exists:
 		return &rest.Error{Status: http.StatusUnauthorized, Code: "22023",
 			Message: fmt.Sprintf("role %q does not exist", caller.Role)}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,10 +12,11 @@ import (
 
 // roleFacts are what has to be known of a role before a request becomes it.
 type roleFacts struct {
-	Exists   bool
-	Bypasses bool   // row level security, or everything
-	Settings string // a JSON object of the parameters that ALTER ROLE set for it; may be empty
-	Timeout  time.Duration
+	Exists    bool
+	Bypasses  bool   // row level security, or everything
+	Settings  string // a JSON object of the parameters that ALTER ROLE set for it; may be empty
+	Timeout   time.Duration
+	Isolation string // of its transactions, as SQL; empty for the default
 }
 
 // roleCache remembers the facts of roles for a moment, so that a request costs no question and ALTER ROLE soon counts.
@@ -49,10 +51,11 @@ const rolesSQL = `with own as (
 select true, r.rolsuper or r.rolbypassrls,
 	coalesce((select pg_catalog.json_object_agg(o.name, o.value)::text from own o
 		left join pg_catalog.pg_settings p on p.name = o.name
-		where (p.context = 'user' or o.name like '%.%') and o.name <> all ('{search_path,statement_timeout,lock_timeout,
-			role,session_authorization,transaction_read_only,default_transaction_read_only}')), ''),
+		where (p.context = 'user' or o.name like '%.%' or GRANTED) and o.name <> all ('{search_path,statement_timeout,lock_timeout,
+			role,session_authorization,transaction_read_only,default_transaction_read_only,default_transaction_isolation}')), ''),
 	coalesce((select case when value ~ '^[0-9]+$' then value::float8
-		else extract(epoch from value::interval)::float8 * 1000 end from own where name = 'statement_timeout'), 0)
+		else extract(epoch from value::interval)::float8 * 1000 end from own where name = 'statement_timeout'), 0),
+	coalesce((select value from own where name = 'default_transaction_isolation'), '')
 from pg_catalog.pg_roles r where r.rolname = $1`
 
 // get returns the facts of a role, at most roleMemory old.
@@ -80,15 +83,29 @@ func (c *roleCache) get(ctx context.Context, name string) (roleFacts, error) {
 func (c *roleCache) ask(ctx context.Context, name string) (roleFacts, error) {
 	var f roleFacts
 	var millis float64
-	rows, err := c.pool.Query(ctx, rolesSQL, name)
+	var isolation string
+	conn, err := c.pool.Acquire(ctx)
+	if err != nil {
+		return f, err
+	}
+	defer conn.Release()
+	granted := "false" // before PostgreSQL 15 nobody could be
+	if major, _, _ := strings.Cut(conn.Conn().PgConn().ParameterStatus("server_version"), "."); len(major) == 2 && major >= "15" {
+		granted = "p.context = 'superuser' and has_parameter_privilege(session_user, o.name, 'set')"
+	}
+	rows, err := conn.Query(ctx, strings.Replace(rolesSQL, "GRANTED", granted, 1), name)
 	if err != nil {
 		return f, err
 	}
 	defer rows.Close()
 	if rows.Next() {
-		if err := rows.Scan(&f.Exists, &f.Bypasses, &f.Settings, &millis); err != nil {
+		if err := rows.Scan(&f.Exists, &f.Bypasses, &f.Settings, &millis, &isolation); err != nil {
 			return f, err
 		}
+	}
+	switch level := strings.ToLower(isolation); level {
+	case "serializable", "repeatable read":
+		f.Isolation = level
 	}
 	f.Timeout = time.Duration(millis * float64(time.Millisecond))
 	return f, rows.Err()

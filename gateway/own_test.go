@@ -2,12 +2,16 @@ package gateway_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/jackc/pgx/v5"
@@ -25,7 +29,7 @@ const shop = `
 create role web login noinherit; create role boss login bypassrls; create role guest; create role customer;
 create role auditor bypassrls; create role clerk; create role stranger; create role slow;
 alter role customer set "app.greeting" = 'hello'; alter role customer set search_path = 'nowhere';
-alter role slow set statement_timeout = '150ms';
+alter role slow set statement_timeout = '150ms'; alter role slow set default_transaction_isolation = 'serializable';
 grant guest, customer, clerk, slow to web;
 create schema api; create schema private; create schema extra;
 grant usage on schema api, private, extra to guest, customer, clerk, slow, boss;
@@ -46,6 +50,7 @@ create function api.become(role text) returns json language plpgsql as $$ begin
 	perform set_config('role', become.role, false);
 	return (select json_agg(o) from api.orders o);
 end $$;
+create function api.isolation() returns text language sql stable as $$ select current_setting('transaction_isolation') $$;
 create function api.dawdle() returns void language sql as $$ select pg_sleep(30) $$;
 create function api.vet() returns void language plpgsql as $$ begin
 	if current_setting('request.headers')::json ->> 'x-banned' is not null then
@@ -158,6 +163,12 @@ func TestOwnDatabaseIsServedAsPostgRESTWould(t *testing.T) {
 	ana, anon := "Authorization: "+ownToken(t, "customer", "ana"), "X-None: 1"
 	expired := signed(t, ownSecret, jwt.MapClaims{"role": "customer", "exp": 1000})
 	foreign := signed(t, "another secret, which is long enough too", jwt.MapClaims{"role": "customer"})
+	late := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"role": "customer"})
+	late.Header["kid"] = "k1"
+	named, err := late.SignedString([]byte(ownSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
 	const orders, menu = "/rest/v1/orders?select=id&order=id", "/rest/v1/menu?select=dish&order=dish"
 	for name, test := range map[string]struct {
 		method, path, body string
@@ -165,18 +176,32 @@ func TestOwnDatabaseIsServedAsPostgRESTWould(t *testing.T) {
 		status             int
 		want               string
 	}{
-		"nobody, without any key":     {"GET", menu, "", []string{anon}, 200, `[{"dish":"soup"}`},
-		"nobody, with the anon key":   {"GET", menu, "", []string{"apikey: " + project.AnonKey}, 200, "soup"},
-		"nobody, with any other key":  {"GET", menu, "", []string{"apikey: whatever"}, 200, "soup"},
-		"the anon key as bearer":      {"GET", menu, "", []string{"Authorization: Bearer " + project.AnonKey}, 200, "soup"},
-		"another scheme is no token":  {"GET", menu, "", []string{"Authorization: Basic YTpi"}, 200, "soup"},
-		"nobody, where closed":        {"GET", orders, "", []string{anon}, 401, `"42501"`},
-		"a user, under her policy":    {"GET", orders, "", []string{ana}, 200, `[{"id":1},` + "\n" + `{"id":3}]`},
-		"a role's own settings":       {"POST", "/rest/v1/rpc/greeting", "{}", []string{ana}, 200, `"HELLOcustomer"`},
-		"another schema":              {"GET", "/rest/v1/plans", "", []string{ana, "Accept-Profile: private"}, 200, "[]"},
-		"one that is not served":      {"GET", "/rest/v1/x", "", []string{ana, "Accept-Profile: extra"}, 406, "PGRST106"},
-		"a token that has expired":    {"GET", menu, "", []string{"Authorization: Bearer " + expired}, 401, "PGRST303"},
-		"a token of another secret":   {"GET", menu, "", []string{"Authorization: Bearer " + foreign}, 401, "PGRST301"},
+		"nobody, without any key":    {"GET", menu, "", []string{anon}, 200, `[{"dish":"soup"}`},
+		"nobody, with the anon key":  {"GET", menu, "", []string{"apikey: " + project.AnonKey}, 200, "soup"},
+		"nobody, with any other key": {"GET", menu, "", []string{"apikey: whatever"}, 200, "soup"},
+		"the anon key as bearer":     {"GET", menu, "", []string{"Authorization: Bearer " + project.AnonKey}, 200, "soup"},
+		"another scheme is no token": {"GET", menu, "", []string{"Authorization: Basic YTpi"}, 200, "soup"},
+		"nobody, where closed":       {"GET", orders, "", []string{anon}, 401, `"42501"`},
+		"a user, under her policy":   {"GET", orders, "", []string{ana}, 200, `[{"id":1},` + "\n" + `{"id":3}]`},
+		"a role's own settings":      {"POST", "/rest/v1/rpc/greeting", "{}", []string{ana}, 200, `"HELLOcustomer"`},
+		"another schema":             {"GET", "/rest/v1/plans", "", []string{ana, "Accept-Profile: private"}, 200, "[]"},
+		"one that is not served":     {"GET", "/rest/v1/x", "", []string{ana, "Accept-Profile: extra"}, 406, "PGRST106"},
+		"a token that has expired":   {"GET", menu, "", []string{"Authorization: Bearer " + expired}, 401, "PGRST303"},
+		"a token of another secret":  {"GET", menu, "", []string{"Authorization: Bearer " + foreign}, 401, "PGRST301"},
+		"issued in the future": {"GET", menu, "", []string{"Authorization: Bearer " + signed(t, ownSecret,
+			jwt.MapClaims{"role": "customer", "iat": 99999999999})}, 401, "issued at future"},
+		"a moment too late": {"GET", menu, "", []string{"Authorization: Bearer " + signed(t, ownSecret,
+			jwt.MapClaims{"role": "customer", "exp": time.Now().Add(-10 * time.Second).Unix()})}, 200, "soup"},
+		"an end that is no number": {"GET", menu, "", []string{"Authorization: Bearer " + signed(t, ownSecret,
+			jwt.MapClaims{"role": "customer", "exp": "soon"})}, 401, "'exp' claim must be a number"},
+		"an audience of another shape": {"GET", menu, "", []string{"Authorization: Bearer " + signed(t, ownSecret,
+			jwt.MapClaims{"role": "customer", "aud": []any{1}})}, 401, "'aud' claim must be"},
+		"a numeric sub": {"GET", menu, "", []string{"Authorization: Bearer " + signed(t, ownSecret,
+			jwt.MapClaims{"role": "customer", "sub": 7})}, 200, "soup"},
+		"a key's name":       {"GET", menu, "", []string{"Authorization: Bearer " + named}, 200, "soup"},
+		"nobody's signature": {"GET", menu, "", []string{"Authorization: Bearer eyJhbGciOiJub25lIn0.e30."}, 401, "unsecured"},
+		"a role's isolation": {"GET", "/rest/v1/rpc/isolation", "", []string{"Authorization: " + ownToken(t, "slow", "")}, 200,
+			"serializable"},
 		"no token at all":             {"GET", menu, "", []string{"Authorization: Bearer a.b"}, 401, "got 2"},
 		"an empty token":              {"GET", menu, "", []string{"Authorization: Bearer "}, 401, "Empty JWT"},
 		"a role that is not there":    {"GET", menu, "", []string{"Authorization: " + ownToken(t, "nemo", "")}, 401, "22023"},
@@ -367,6 +392,50 @@ func TestAdminSQLOnAnOwnDatabase(t *testing.T) {
 	a := call(t, g, "GET", "/projects/v1/admin/"+project.ID+"/schema", "", "apikey: "+project.ServiceKey)
 	if a.status != 200 || !strings.Contains(a.body, `"orders"`) || strings.Contains(a.body, "dark") {
 		t.Error(a.status, a.body)
+	}
+}
+
+// Between poolers that share connections out by transaction and a prepared statement there is no peace.
+func TestWithoutPreparedStatements(t *testing.T) {
+	server, o := own(t)
+	o.URL += " default_query_exec_mode=exec"
+	g, _ := serveOwn(t, o)
+	ana := "Authorization: " + ownToken(t, "customer", "ana")
+	for range 3 {
+		if a := call(t, g, "GET", "/rest/v1/orders?select=id&id=eq.3", "", ana); a.body != `[{"id":3}]` {
+			t.Fatal(a)
+		}
+		if a := call(t, g, "GET", "/rest/v1/orders?id=eq.x", "", ana); a.status != http.StatusBadRequest {
+			t.Fatal(a)
+		}
+	}
+	const prepared = "select count(*)::text from pg_stat_activity where usename = 'web' and query like '%rest_%'"
+	if n := super(t, server, prepared); n != "0" {
+		t.Error(n, "statements were prepared")
+	}
+}
+
+func TestPublishedRSAKeys(t *testing.T) {
+	_, o := own(t)
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.JWTSecret = ""
+	o.Keys, err = auth.ParseKeySet(fmt.Appendf(nil, `{"keys":[{"kty":"RSA","kid":"r1","alg":"RS256","e":"AQAB","n":%q}]}`,
+		base64.RawURLEncoding.EncodeToString(private.N.Bytes())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, _ := serveOwn(t, o)
+	for method, want := range map[jwt.SigningMethod]int{jwt.SigningMethodRS256: 200, jwt.SigningMethodRS384: 401} {
+		token, err := jwt.NewWithClaims(method, jwt.MapClaims{"role": "customer", "sub": "ana"}).SignedString(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := call(t, g, "GET", "/rest/v1/orders", "", "Authorization: Bearer "+token); a.status != want {
+			t.Error(method.Alg(), a)
+		}
 	}
 }
 

@@ -45,9 +45,9 @@ func (h *Handler) run(r *http.Request, s Session, b batch) error {
 		}
 		return b.read(i-ours, rows)
 	}
-	stale, err := attempt(ctx, cancel, cache, all, read)
+	stale, err := attempt(ctx, cancel, cache, s.Unprepared, all, read)
 	if stale {
-		_, err = attempt(ctx, cancel, cache, all, read)
+		_, err = attempt(ctx, cancel, cache, s.Unprepared, all, read)
 	}
 	if b.reset {
 		go clean(context.WithoutCancel(ctx), conn)
@@ -82,7 +82,7 @@ func clean(ctx context.Context, conn *pgxpool.Conn) {
 // attempt sends the statements as one pipeline, which PostgreSQL runs as one transaction, and reads their results. It
 // reports a failure as stale when the statement that failed was prepared earlier and may fit the schema no longer; then
 // it has been forgotten and nothing was read from it.
-func attempt(ctx context.Context, cancel func(), c *cache, all []statement,
+func attempt(ctx context.Context, cancel func(), c *cache, unprepared bool, all []statement,
 	read func(int, *pgconn.ResultReader) error) (stale bool, err error) {
 	p := c.conn.StartPipeline(ctx)
 	defer func() {
@@ -93,6 +93,10 @@ func attempt(ctx context.Context, cancel func(), c *cache, all []statement,
 	c.deallocate(p)
 	fresh := make([]*pgconn.StatementDescription, len(all))
 	for i, st := range all {
+		if unprepared {
+			p.SendQueryParams(st.sql, st.args, nil, nil, nil)
+			continue
+		}
 		if sd := c.known[st.sql]; sd != nil {
 			p.SendQueryStatement(sd, st.args, nil, nil)
 			continue
@@ -115,7 +119,7 @@ func attempt(ctx context.Context, cancel func(), c *cache, all []statement,
 		}
 		rows, err := result[*pgconn.ResultReader](p)
 		if err != nil {
-			return fresh[i] == nil && c.forget(all[i].sql, err), err
+			return !unprepared && fresh[i] == nil && c.forget(all[i].sql, err), err
 		}
 		if err := read(i, rows); err != nil {
 			cancel() // else Close would read the rest of the rows

@@ -33,6 +33,9 @@ const (
 func (h *Handler) preamble(r *http.Request, s Session, readOnly bool) []statement {
 	all := make([]statement, 0, 8)
 	all = append(all, statement{sql: resetSettings})
+	if s.Isolation != "" { // before the first query of the transaction
+		all = append(all, statement{sql: "set transaction isolation level " + s.Isolation})
+	}
 	if s.Settings != "" {
 		all = append(all, statement{setOwn, [][]byte{[]byte(s.Settings)}})
 	}

@@ -47,6 +47,8 @@ type Session struct {
 	Role             string        // for the status of a refusal (see AnonRole) and the texts of errors
 	Become           string        // the role to set for the request; "" is the login's own
 	Settings         string        // a JSON object of parameters that are that role's own; "" is none
+	Isolation        string        // of its transactions: "repeatable read" or "serializable"; "" is the login's own
+	Unprepared       bool          // whether a pooler stands between that keeps no prepared statements
 	PreRequest       string        // a function, perhaps with its schema, to call before the request's own statement
 	Claims           string        // the JSON object behind request.jwt.claims
 	Credentials      bool          // whether functions may see the headers that hold some, in request.headers
