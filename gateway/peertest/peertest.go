@@ -1,0 +1,123 @@
+// Package peertest builds and starts the servers of other people that tests talk to. They are pinned in e2e/peers.
+package peertest
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Build returns the program of a package of e2e/peers. Go's build cache makes the second time quick. Where it cannot be
+// built, as without a network, the test is skipped, and fails when CI is set.
+func Build(t testing.TB, pkg string) string {
+	t.Helper()
+	root, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(root, "e2e", "peers", "go.mod")); err == nil {
+			break
+		}
+		if root == filepath.Dir(root) {
+			t.Fatal("there is no e2e/peers above the test")
+		}
+		root = filepath.Dir(root)
+	}
+	program := filepath.Join(root, "e2e", "peers", "bin", path.Base(pkg))
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, pkg)
+	build.Dir = filepath.Join(root, "e2e", "peers")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("build %s: %v\n%s", pkg, err, out)
+		}
+		t.Skipf("%s cannot be built: %v\n%s", pkg, err, out)
+	}
+	return program
+}
+
+// FreePort returns an address of this machine that nobody listens on.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// Start starts a program and waits until it answers HTTP at a URL, whatever it answers. It is stopped when the test
+// ends; what it says is shown when it does not start.
+func Start(t testing.TB, url string, env []string, program string, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.WaitDelay = 5 * time.Second
+	log, err := os.CreateTemp(t.TempDir(), "peer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	deadline := time.After(30 * time.Second)
+	for {
+		answer, err := http.Get(url)
+		if err == nil {
+			_, _ = io.Copy(io.Discard, answer.Body)
+			_ = answer.Body.Close()
+			return
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			said, _ := os.ReadFile(log.Name())
+			t.Fatalf("%s ended: %v\n%s", program, err, said)
+		case <-deadline:
+			said, _ := os.ReadFile(log.Name())
+			t.Fatalf("%s does not answer at %s: %v\n%s", program, url, err, said)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// S3 starts a real S3 server, versitygw, with an empty bucket, and returns that bucket's URL. It sets the credentials
+// in the environment of the test, which cannot be a parallel one.
+func S3(t *testing.T) string {
+	t.Helper()
+	program := Build(t, "github.com/versity/versitygw/cmd/versitygw")
+	const key, secret, bucket = "tester", "tester-secret", "assets"
+	dir, err := os.MkdirTemp("", "s3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	for _, sub := range []string{"data/" + bucket, "meta"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	addr := FreePort(t)
+	Start(t, "http://"+addr+"/", []string{"ROOT_ACCESS_KEY=" + key, "ROOT_SECRET_KEY=" + secret}, program,
+		"--port", addr, "--quiet", "posix", "--sidecar", filepath.Join(dir, "meta"), filepath.Join(dir, "data"))
+	t.Setenv("AWS_ACCESS_KEY_ID", key)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
+	return "s3://" + bucket + "?region=us-east-1&use_path_style=true&endpoint=http://" + addr
+}
