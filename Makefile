@@ -19,7 +19,7 @@ demo: ## Watch an agent work on a local project, under row level security
 
 test: ## Run every test, with the race detector
 	@.ci/need certificates compiler postgresql node
-	@$(MAKE) -s e2e/npm/node_modules
+	@$(MAKE) -s e2e/npm/node_modules peers
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 
 conformance: ## Hold the HTTP stack to the official MCP conformance suite
@@ -51,6 +51,11 @@ build: ## Build one static program, bin/functions-mcp
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Servers that tests talk to, into Go's cache: minutes the first time, nothing after that.
+.PHONY: peers
+peers:
+	cd e2e/peers && $(GO) tool -n mailpit >/dev/null && $(GO) tool -n versitygw >/dev/null
 
 # The peers that e2e drives, exactly as their lock files name them.
 e2e/%/node_modules: e2e/%/package.json e2e/%/package-lock.json

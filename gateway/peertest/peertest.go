@@ -2,46 +2,39 @@
 package peertest
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
 
-// Build returns the program of a package of e2e/peers. Go's build cache makes the second time quick. Where it cannot be
-// built, as without a network, the test is skipped, and fails when CI is set.
-func Build(t testing.TB, pkg string) string {
+// Build returns the path of a tool of e2e/peers, which the go command builds once and keeps in its cache. Where it cannot
+// be built, as without a network, the test is skipped, and fails when CI is set.
+func Build(t testing.TB, tool string) string {
 	t.Helper()
-	root, err := filepath.Abs(".")
+	root, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		if _, err := os.Stat(filepath.Join(root, "e2e", "peers", "go.mod")); err == nil {
-			break
-		}
-		if root == filepath.Dir(root) {
-			t.Fatal("there is no e2e/peers above the test")
-		}
-		root = filepath.Dir(root)
+	build := exec.CommandContext(t.Context(), "go", "tool", "-n", tool)
+	build.Dir = filepath.Join(strings.TrimSpace(string(root)), "e2e", "peers")
+	var said bytes.Buffer
+	build.Stderr = &said
+	path, err := build.Output()
+	switch {
+	case err != nil && os.Getenv("CI") != "":
+		t.Fatalf("build %s: %v\n%s", tool, err, &said)
+	case err != nil:
+		t.Skipf("%s cannot be built: %v\n%s", tool, err, &said)
 	}
-	program := filepath.Join(root, "e2e", "peers", "bin", path.Base(pkg))
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, pkg)
-	build.Dir = filepath.Join(root, "e2e", "peers")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("build %s: %v\n%s", pkg, err, out)
-		}
-		t.Skipf("%s cannot be built: %v\n%s", pkg, err, out)
-	}
-	return program
+	return strings.TrimSpace(string(path))
 }
 
 // FreePort returns an address of this machine that nobody listens on.
@@ -102,7 +95,7 @@ func Start(t testing.TB, url string, env []string, program string, args ...strin
 // in the environment of the test, which cannot be a parallel one.
 func S3(t *testing.T) string {
 	t.Helper()
-	program := Build(t, "github.com/versity/versitygw/cmd/versitygw")
+	program := Build(t, "versitygw")
 	const key, secret, bucket = "tester", "tester-secret", "assets"
 	dir, err := os.MkdirTemp("", "s3")
 	if err != nil {
