@@ -5,8 +5,8 @@
 // small syntax tree), sql.go and mutation.go (a statement with every name quoted and every value a parameter) and
 // exec.go (one pipelined batch, hence one transaction, on a connection that logged in as the caller's role or becomes
 // it). A plain request needs no knowledge of the schema: PostgreSQL resolves its names. Embedding, calls, defaults and
-// keys need the catalog; reload.go plans a request again when the schema turns out to have changed. When a name does not
-// exist, hint.go asks as the caller what could have been meant.
+// keys need the catalog; reload.go plans a request again when the schema turns out to have changed. When a name is not
+// there, hint.go asks as the caller what could have been meant.
 package rest
 
 import (
@@ -117,7 +117,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, tail string, s S
 		return invalidPath()
 	}
 	switch r.Method {
-	case http.MethodOptions, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete:
+	case http.MethodOptions, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodPut,
+		http.MethodDelete:
 	default:
 		return methodError(r.Method)
 	}
@@ -154,7 +155,8 @@ func (h *Handler) handle(w http.ResponseWriter, r *http.Request, name string, ca
 	return req, h.write(req)
 }
 
-// chooseSchema takes the schema that the request's profile names, and says in the answer which it is where there is a choice.
+// chooseSchema takes the schema that the request's profile names, and says in the answer which it is where there is a
+// choice.
 func (h *Handler) chooseSchema(w http.ResponseWriter, r *http.Request, s *Session) error {
 	header := "Content-Profile"
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {

@@ -32,7 +32,8 @@ func (a *api) property(t *apiTable, c *catalog.Column) object {
 		notes += "\nThis is a Primary Key.<pk/>"
 	}
 	if table, column := a.reference(t.Table, c.Name); table != "" {
-		notes += "\nThis is a Foreign Key to `" + table + "." + column + "`.<fk table='" + table + "' column='" + column + "'/>"
+		notes += "\nThis is a Foreign Key to `" + table + "." + column + "`." +
+			"<fk table='" + table + "' column='" + column + "'/>"
 	}
 	description := c.Comment
 	if notes != "" {

@@ -72,7 +72,7 @@ func (c *Catalog) SchemaComment(schema string) string {
 
 // Relations lists every relationship that starts at a table of this Catalog: its foreign keys, those that point to it,
 // many-to-many ones, those that views inherit, and computed ones. They may lead to any served schema, and come in the
-// order in which PostgREST lists them in its errors. A computed relationship replaces the others to a table of its name.
+// order in which PostgREST lists them in its errors. A computed one replaces the others to a table of its name.
 func (c *Catalog) Relations(from *Table) []*Relation { return c.relations[from] }
 
 // Table is a table, view, materialized view, foreign or partitioned table.

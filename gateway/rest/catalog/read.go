@@ -64,7 +64,7 @@ func (l *loader) readTypes() error {
 	})
 }
 
-// length is how many characters or bits a type holds at most, or 0: PostgreSQL's modifier of characters counts four more.
+// length is how many characters or bits a type holds at most, or 0: the modifier of characters counts four more.
 func (k typeKey) length() int {
 	const bpchar, varchar, bit, varbit = 1042, 1043, 1560, 1562 // fixed numbers of pg_type
 	switch {

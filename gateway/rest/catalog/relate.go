@@ -214,8 +214,8 @@ func (l *loader) add(r *Relation) {
 	l.catalog.relations[r.From] = append(l.catalog.relations[r.From], r)
 }
 
-// relateThroughJunctions adds many-to-many relationships: through every table or view whose primary key holds two of its
-// foreign keys.
+// relateThroughJunctions adds many-to-many relationships: through every table or view whose primary key holds two of
+// its foreign keys.
 func (l *loader) relateThroughJunctions(forward []*Relation) {
 	byTable := map[*Table][]*Relation{}
 	for _, r := range forward {

@@ -6,7 +6,7 @@ import (
 )
 
 // shownColumns reads from the parse tree of a view, as PostgreSQL spells it, which of its columns show a column of
-// another relation as it is: ({QUERY … :targetList ({TARGETENTRY … :resno 1 … :resorigtbl 16385 :resorigcol 2 …} …) …}).
+// another relation as it is: ({QUERY … :targetList ({TARGETENTRY … :resno 1 … :resorigtbl 16385 :resorigcol 2 …}) …}).
 // The entries of the view itself are those at the fourth level; deeper ones are of subqueries. In names, a backslash
 // stands before every character that could be taken for structure.
 func shownColumns(tree string) map[int16]origin {
