@@ -62,6 +62,7 @@ func TestEmbed(t *testing.T) {
 		"books?select=id,loudly,first_reader(reader),neighbours(title)&id=lte.2&order=id", `[{"id":1,"loudly":"NOTES","first_reader":{"reader":"ana"},"neighbours":[{"title":"Engines"}]},{"id":2,"loudly":"ENGINES","first_reader":null,"neighbours":[{"title":"Notes"}]}]`,
 		"books?select=id,loans(reader)&id=in.(1,3)&order=id", `[{"id":1,"loans":[{"reader":"ana"}]},{"id":3,"loans":[]}]`,
 		"books?select=*,shelves()&id=eq.4", `[{"id":4,"title":"Lost","author":null,"editor":null,"shelf":null,"pages":50,"price":null,"about":null,"notes":null}]`,
+		"shelves?select=books(loudly)&id=eq.2&books.loudly=like.F*", `[{"books":[{"loudly":"FJORDS"}]}]`,
 		"books?select=shelves(room)&id=eq.1", `[{"shelves":{"room":"red"}}]`,
 		`My Things?select="the id",place:shelves(room)&order="the id"`, `[{"the id":1,"place":{"room":"red"}},{"the id":2,"place":null}]`,
 	))
@@ -74,6 +75,8 @@ func TestEmbed(t *testing.T) {
 	))
 	run(t, refusals(h, 300, "books?select=id,authors(name)",
 		`{"code":"PGRST201","message":"Could not embed because more than one relationship was found for 'books' and 'authors'","details":[{"cardinality":"many-to-one","embedding":"books with authors","relationship":"books_author_fkey using books(author) and authors(id)"},{"cardinality":"many-to-one","embedding":"books with authors","relationship":"books_by_editor using books(editor) and authors(id)"}],"hint":"Try changing 'authors' to one of the following: 'authors!books_author_fkey', 'authors!books_by_editor'. Find the desired relationship in the 'details' key."}`))
+	run(t, refusals(h, 300, "clubs?select=members(id)", // the other junction is closed to ana
+		`{"code":"PGRST201","message":"Could not embed because more than one relationship was found for 'clubs' and 'members'","details":[{"cardinality":"many-to-many","embedding":"clubs with members","relationship":"club_members using club_members_club_fkey(club) and club_members_member_fkey(member)"}],"hint":"Try changing 'members' to one of the following: 'members!club_members'. Find the desired relationship in the 'details' key."}`))
 	run(t, refusals(h, 404, "boks?select=id,authors(name)", `…Perhaps you meant the table 'lib.books'`))
 	run(t, refusals(h, 403,
 		"shelves?select=id,ledger(sum)", `…permission denied for table ledger`,

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/run402/functions-mcp/gateway/rest/catalog"
 )
@@ -189,8 +190,8 @@ func (r *resource) alias(name string) string {
 		depth++
 	}
 	suffix := "_" + strconv.Itoa(depth)
-	if most := 63 - len(suffix) - 1; len(name) > most { // PostgreSQL cuts longer names
-		name = string([]rune(name)[:most/4])
+	if len(name) > 50 { // PostgreSQL cuts names after 63 bytes, and keys are made of this one
+		name = strings.ToValidUTF8(name[:50], "")
 	}
 	if name += suffix; name == r.at.name {
 		name += "_"

@@ -25,6 +25,10 @@ create table loans (id int primary key, book int references books, reader text);
 alter table loans enable row level security;
 create policy mine on loans using (reader = auth.uid());
 create table ledger (id int primary key, shelf int references shelves, sum numeric);
+create table clubs (id int primary key);
+create table members (id int primary key);
+create table club_members (club int references clubs, member int references members, primary key (club, member));
+create table club_spies (club int references clubs, member int references members, primary key (club, member));
 create view novels as select id, title, author as writer, shelf from books where pages > 200;
 create table texts (id int primary key, words text, vec tsvector generated always as (to_tsvector('english', words)) stored, data jsonb);
 create table "My Things" ("the id" int primary key, "x.y" text, "say ""hi""" jsonb, "ÄÖ" int, shelf int references shelves);
@@ -51,6 +55,6 @@ insert into ledger values (1, 1, 5);
 insert into texts (id, words, data) values (1, 'The fat cats ran', '{"t": "fat rats"}'), (2, 'One quick fox', '{"t": "the dog"}'), (3, 'Les chats courent', null);
 insert into "My Things" values (1, 'dot', '{"a b": {"c.d": 1}, "-2": "neg"}', 7, 1), (2, 'x', null, 8, null);
 
-grant select, insert, update, delete on authors, shelves, books, covers, genres, book_genres, folders, loans, novels, texts, "My Things" to authenticated;
+grant select, insert, update, delete on authors, shelves, books, covers, genres, book_genres, folders, loans, novels, texts, "My Things", clubs, members, club_members to authenticated;
 grant execute on all functions in schema lib to authenticated;
 reset search_path;
