@@ -4,22 +4,34 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
 
 // ClaimPath says where in a token's claims a value is: member names and list indexes from the outside in. The zero value
 // is no path.
-type ClaimPath struct{ steps []any } // of string and int
+type ClaimPath struct{ steps []any } // of string, int and claimFilter
+
+// claimFilter takes the first text of a list that it fits.
+type claimFilter func(text string) bool
 
 // ParseClaimPath reads a path such as "role", "$.realm.roles[0]" or `."https://example.com/role"`: names separated by
-// dots or in brackets, quoted where they hold anything but letters, digits, "_" and "-", and indexes in brackets.
+// dots or in brackets, quoted where they hold anything but letters, digits, "_" and "-", and indexes in brackets. In
+// place of an index, [?(@ == "a")], [?(@ != "a")] and [?search(@, "^a")] find the first text of a list that fits.
 func ParseClaimPath(text string) (ClaimPath, error) {
 	var p ClaimPath
 	rest := strings.TrimPrefix(text, "$")
 	for rest != "" {
 		var err error
 		switch {
+		case strings.HasPrefix(rest, "[?"):
+			filter, after, ok := parseFilter(rest)
+			if !ok {
+				return ClaimPath{}, fmt.Errorf(`%q has a filter that is not of the form [?(@ == "a")] or [?search(@, "^a")]`, text)
+			}
+			p.steps, rest = append(p.steps, filter), after
+			continue
 		case rest[0] == '[' && len(rest) > 1 && (rest[1] == '"' || rest[1] == '\''):
 			name, after, ended := strings.Cut(rest[2:], rest[1:2]+"]")
 			if !ended || name == "" {
@@ -50,6 +62,30 @@ func ParseClaimPath(text string) (ClaimPath, error) {
 		return ClaimPath{}, errors.New("a path of claims names at least one, such as role")
 	}
 	return p, nil
+}
+
+var filterText = regexp.MustCompile(
+	`^\[\?\s*\(?\s*(?:@\s*(==|!=)\s*("[^"]*"|'[^']*')|(search|match)\(\s*@\s*,\s*("[^"]*"|'[^']*')\s*\))\s*\)?\s*\]`)
+
+func parseFilter(text string) (_ claimFilter, rest string, ok bool) {
+	m := filterText.FindStringSubmatch(text)
+	if m == nil {
+		return nil, "", false
+	}
+	rest = text[len(m[0]):]
+	if m[1] != "" {
+		want, equal := m[2][1:len(m[2])-1], m[1] == "=="
+		return func(text string) bool { return (text == want) == equal }, rest, true
+	}
+	pattern := m[4][1 : len(m[4])-1]
+	if m[3] == "match" {
+		pattern = "^(?:" + pattern + ")$"
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, "", false
+	}
+	return re.MatchString, rest, true
 }
 
 func claimName(text string) (name, rest string, err error) {
@@ -83,6 +119,17 @@ func (p ClaimPath) find(claims []byte) string {
 				return ""
 			}
 			value = members[step]
+		case claimFilter:
+			var items []json.RawMessage
+			_ = json.Unmarshal(value, &items) // what is no list has nothing
+			value = nil
+			for _, item := range items {
+				var text string
+				if json.Unmarshal(item, &text) == nil && string(item) != "null" && step(text) {
+					value = item
+					break
+				}
+			}
 		case int:
 			var items []json.RawMessage
 			if json.Unmarshal(value, &items) != nil || step >= len(items) {

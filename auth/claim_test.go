@@ -8,7 +8,9 @@ func TestClaimPath(t *testing.T) {
 	for path, want := range map[string]string{
 		"role": "plain", ".role": "plain", "$.role": "plain", "realm.roles[1]": "second", "$.realm.roles[0]": "first",
 		`."https://a.example/role"`: "far", "realm.n": "7", "realm.roles[2]": "", "realm.roles.x": "", "role[0]": "",
-		"none": "", "absent": "", "absent.deep[3]": "", `$["realm"]['roles'][0]`: "first", `$["https://a.example/role"]`: "far", `["role"]`: "plain", `realm["x"]`: "", `realm["x`: "!", "": "!", "$": "!", "a..b": "!", "a b": "!",
+		"none": "", "absent": "", "absent.deep[3]": "", `$["realm"]['roles'][0]`: "first", `$["https://a.example/role"]`: "far", `["role"]`: "plain", `$.realm.roles[?(@ == "second")]`: "second", `realm.roles[?@ != 'first']`: "second",
+		`$.realm.roles[?search(@, "^sec")]`: "second", `realm.roles[?match(@, "sec")]`: "", `realm[?(@ == "x")]`: "",
+		`realm.roles[?(@ > 3)]`: "!", `realm.roles[?search(@, "(")]`: "!", `realm["x"]`: "", `realm["x`: "!", "": "!", "$": "!", "a..b": "!", "a b": "!",
 		"role[": "!", "role[-1]": "!", `."unended`: "!", "a[0]b": "!",
 	} {
 		p, err := ParseClaimPath(path)

@@ -152,9 +152,9 @@ func (c Config) backend(lookup Lookup) (Backend, error) {
 			"can answer: unset the database URL to use the API, or RUN402_API_BASE and the keys to use the database")
 	case database:
 		return c.database(lookup)
-	case c.servesDatabase() != "":
+	case c.servesDatabase(lookup) != "":
 		return nil, fmt.Errorf("%s says how a PostgreSQL of your own is served, and none is given: "+
-			"set RUN402_DATABASE_URL, or unset it", c.servesDatabase())
+			"set RUN402_DATABASE_URL, or unset it", c.servesDatabase(lookup))
 	case hasKey:
 		return r.check(lookup)
 	case r.API != "":

@@ -34,12 +34,13 @@ func (f DatabaseFlags) limits() RestLimits {
 }
 
 // servesDatabase names a setting that means a Database and nothing else, if there is one.
-func (f DatabaseFlags) servesDatabase() string {
+func (f DatabaseFlags) servesDatabase(lookup Lookup) string {
 	for name, set := range map[string]bool{
 		"RUN402_DB_SCHEMAS": f.DBSchemas != nil, "RUN402_DB_EXTRA_SEARCH_PATH": f.DBExtraSearchPath != nil,
 		"RUN402_DB_ANON_ROLE": f.DBAnonRole != "", "RUN402_DB_ROLES": f.DBRoles != nil,
 		"RUN402_DB_ROLE_CLAIM": f.DBRoleClaim != "", "RUN402_DB_PRE_REQUEST": f.DBPreRequest != "",
-		"RUN402_DB_TRUST_LOGIN": f.DBTrustLogin,
+		"RUN402_DB_TRUST_LOGIN": f.DBTrustLogin, "RUN402_JWT_AUD": lookup.get("RUN402_JWT_AUD") != "",
+		"RUN402_JWT_SECRET_BASE64": lookup.get("RUN402_JWT_SECRET_BASE64") != "",
 	} {
 		if set {
 			return name
@@ -68,6 +69,7 @@ type Database struct {
 	Mail    Mail
 
 	JWTSecret Secret // what verifies HS256, decoded; may be empty
+	Audience  string // what tokens that have an aud must name there; empty means anything
 	PublishedKeys
 }
 
@@ -89,7 +91,7 @@ func (c Config) database(lookup Lookup) (Backend, error) {
 	d := Database{
 		URL: Secret(lookup.get(urls[0])), AdminURL: Secret(lookup.get(urls[1])), GatewayURL: Secret(lookup.get(urls[2])),
 		Schemas: f.DBSchemas, SearchPath: f.DBExtraSearchPath, AnonRole: f.DBAnonRole, AnonGiven: f.DBAnonRole != "",
-		Roles: f.DBRoles, PreRequest: f.DBPreRequest, TrustLogin: f.DBTrustLogin, RestLimits: f.limits(),
+		Audience: lookup.get("RUN402_JWT_AUD"), Roles: f.DBRoles, PreRequest: f.DBPreRequest, TrustLogin: f.DBTrustLogin, RestLimits: f.limits(),
 	}
 	var errs []error
 	if d.DataDir = c.DataDir; d.DataDir == "" {

@@ -36,6 +36,7 @@ type Own struct {
 	JWTSecret string         // what verifies HS256; may be empty
 	Keys      *auth.KeySet   // a keyset besides; may be nil
 	KeysURL   string         // where one is published; may be empty
+	Audience  string         // what a token's aud claim must name, if it has one; empty means anything
 	RoleClaim auth.ClaimPath // where a token has its role
 }
 
@@ -148,8 +149,18 @@ func (o *Own) verifier(p Project, log *slog.Logger) auth.Verify {
 			return fetched.With(set), nil
 		}, set, log)
 	}
-	return auth.NewVerifier(keys, "", auth.AllowNoExpiry(), auth.WithLeeway(clockLeeway),
+	verify := auth.NewVerifier(keys, "", auth.AllowNoExpiry(), auth.WithLeeway(clockLeeway),
 		auth.RoleAt(o.RoleClaim, o.AnonRole)).Verify
+	return func(token string) (auth.Caller, error) {
+		caller, err := verify(token)
+		if err == nil {
+			err = o.checkClaims(caller.Claims)
+		}
+		if err != nil {
+			return auth.Caller{}, err
+		}
+		return caller, nil
+	}
 }
 
 // verifies reports whether there is anything to verify a token with.

@@ -91,7 +91,9 @@ func (g *Gateway) ownCaller(r *http.Request) (auth.Caller, error) {
 	var claim *auth.ClaimError
 	switch {
 	case err == nil:
-		return caller, checkClaims(caller.Claims)
+		return caller, nil
+	case errors.As(err, new(*rest.Error)):
+		return auth.Caller{}, err
 	case errors.As(err, &claim):
 		return auth.Caller{}, tokenError("PGRST303", "The JWT '"+claim.Claim+"' claim must be a number")
 	case errors.Is(err, auth.ErrExpired):
@@ -124,8 +126,9 @@ func unsigned(header string) bool {
 	return err == nil && json.Unmarshal(raw, &h) == nil && h.Alg == "none"
 }
 
-// checkClaims refuses what PostgREST does besides a token's times: an iat in the future, and an aud of another shape.
-func checkClaims(raw json.RawMessage) error {
+// checkClaims refuses what PostgREST does besides a token's times: an iat in the future, and an aud of another shape or
+// of somebody else.
+func (o *Own) checkClaims(raw json.RawMessage) error {
 	var claims struct {
 		IssuedAt json.RawMessage `json:"iat"`
 		Audience json.RawMessage `json:"aud"`
@@ -142,8 +145,16 @@ func checkClaims(raw json.RawMessage) error {
 	}
 	var one string
 	var many []string
-	if given(claims.Audience) && json.Unmarshal(claims.Audience, &one) != nil && json.Unmarshal(claims.Audience, &many) != nil {
+	switch {
+	case !given(claims.Audience):
+		return nil
+	case json.Unmarshal(claims.Audience, &one) == nil:
+		many = []string{one}
+	case json.Unmarshal(claims.Audience, &many) != nil:
 		return tokenError("PGRST303", "The JWT 'aud' claim must be a string or an array of strings")
+	}
+	if o.Audience != "" && len(many) > 0 && !slices.Contains(many, o.Audience) {
+		return tokenError("PGRST303", "JWT not in audience")
 	}
 	return nil
 }

@@ -157,7 +157,7 @@ const snapshot = `select md5(string_agg(x, ',' order by x)) from (
 
 func TestOwnDatabaseIsServedAsPostgRESTWould(t *testing.T) {
 	server, o := own(t)
-	o.PreRequest = "api.vet"
+	o.PreRequest, o.Audience = "api.vet", "us"
 	before := super(t, server, snapshot)
 	g, project := serveOwn(t, o)
 	ana, anon := "Authorization: "+ownToken(t, "customer", "ana"), "X-None: 1"
@@ -196,6 +196,10 @@ func TestOwnDatabaseIsServedAsPostgRESTWould(t *testing.T) {
 			jwt.MapClaims{"role": "customer", "exp": "soon"})}, 401, "'exp' claim must be a number"},
 		"an audience of another shape": {"GET", menu, "", []string{"Authorization: Bearer " + signed(t, ownSecret,
 			jwt.MapClaims{"role": "customer", "aud": []any{1}})}, 401, "'aud' claim must be"},
+		"an audience that is not ours": {"GET", menu, "", []string{"Authorization: Bearer " + signed(t, ownSecret,
+			jwt.MapClaims{"role": "customer", "aud": []string{"them"}})}, 401, "not in audience"},
+		"an audience that is": {"GET", menu, "", []string{"Authorization: Bearer " + signed(t, ownSecret,
+			jwt.MapClaims{"role": "customer", "aud": []string{"them", "us"}})}, 200, "soup"},
 		"a numeric sub": {"GET", menu, "", []string{"Authorization: Bearer " + signed(t, ownSecret,
 			jwt.MapClaims{"role": "customer", "sub": 7})}, 200, "soup"},
 		"a key's name":       {"GET", menu, "", []string{"Authorization: Bearer " + named}, 200, "soup"},

@@ -195,7 +195,7 @@ func ownDatabase(d config.Database) *gateway.Own {
 	return &gateway.Own{
 		URL: d.URL.Reveal(), AdminURL: d.AdminURL.Reveal(), GatewayURL: d.GatewayURL.Reveal(),
 		Schemas: d.Schemas, SearchPath: d.SearchPath, AnonRole: d.AnonRole, AnonGiven: d.AnonGiven, Roles: d.Roles,
-		PreRequest: d.PreRequest, TrustLogin: d.TrustLogin, RoleClaim: d.RoleClaim,
+		PreRequest: d.PreRequest, TrustLogin: d.TrustLogin, RoleClaim: d.RoleClaim, Audience: d.Audience,
 		JWTSecret: d.JWTSecret.Reveal(), Keys: d.Keys, KeysURL: d.KeysURL,
 	}
 }

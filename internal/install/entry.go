@@ -44,7 +44,7 @@ func secretNames() []string {
 // secret must not come to be here.
 func carried() []string {
 	return []string{"RUN402_API_BASE", "RUN402_PROJECT_ID", "RUN402_PG_BIN", "RUN402_USER_TOKEN_FILE",
-		"RUN402_JWKS", "RUN402_JWT_SECRET_BASE64", "RUN402_REQUIRE_AUTH", "RUN402_LOG", "RUN402_LOG_FORMAT"}
+		"RUN402_JWKS", "RUN402_JWT_SECRET_BASE64", "RUN402_JWT_AUD", "RUN402_REQUIRE_AUTH", "RUN402_LOG", "RUN402_LOG_FORMAT"}
 }
 
 // stdioEntry is an entry that starts exe with the given settings, and the secrets that it needs.
