@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -37,12 +36,8 @@ func (p payload) whole() bool { return p.kind == typeText || p.kind == typeXML |
 // readPayload reads at most limit bytes.
 func readPayload(w http.ResponseWriter, r *http.Request, limit int64) (payload, error) {
 	p := payload{kind: typeJSON}
-	if ct := r.Header.Get("Content-Type"); ct != "" {
-		kind, _, err := mime.ParseMediaType(ct)
-		if err != nil {
-			return p, notAcceptable(ct)
-		}
-		p.kind = kind
+	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); kind != "" { // parameters do not matter
+		p.kind = strings.ToLower(strings.TrimSpace(kind))
 	}
 	if r.Body == nil {
 		return p, nil
