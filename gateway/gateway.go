@@ -88,7 +88,7 @@ func New(opts Options) *Gateway {
 	})
 	g.rest = rest.New(rest.Options{
 		Schemas: place.schemas, AnyProfile: !place.own, SearchPath: place.searchPath, Catalog: g.schema,
-		MaxRows: opts.MaxRows, Aggregates: opts.Aggregates, Log: opts.Log,
+		MaxRows: opts.MaxRows, Aggregates: opts.Aggregates, ReturnMinimal: place.own, Log: opts.Log,
 	})
 	g.audit = newAuditTrail(g.db, opts.Log)
 	g.mail = mail.New(mail.Options{
