@@ -104,10 +104,10 @@ func (h *Handler) answer(req *request, statements []statement, c *counting) erro
 	// request's own function left is known after the last.
 	all, first := statements, 0
 	if req.as.PreRequest != "" {
-		all, first = slices.Concat([]statement{outcomeStatement}, statements), 1
+		all, first = slices.Concat([]statement{{sql: readOutcome}}, statements), 1
 	}
 	if req.function {
-		all = append(all, outcomeStatement)
+		all = append(all, statement{sql: readOutcome})
 	}
 	rows := first + len(statements) - 1
 	read := func(i int, res *pgconn.ResultReader) error {

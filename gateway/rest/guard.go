@@ -18,8 +18,8 @@ type guard struct {
 	limit int64
 }
 
-// guards writes the guards as a condition that is true or fails, on the rows that from writes as an element of FROM. Its
-// subqueries depend on nothing, so PostgreSQL evaluates them once and before the first row is answered.
+// guards writes the guards as a condition that is true or fails, on the rows that from writes as an element of FROM.
+// Its subqueries depend on nothing, so PostgreSQL evaluates them once and before the first row is answered.
 func (b *builder) guards(nonce string, gs []guard, from func()) {
 	for i, g := range gs {
 		if i > 0 {

@@ -54,8 +54,8 @@ func (c *invocation) readArgs(limit int64, read bool) (err error) {
 // single says that the function returns single values, not rows whose columns are known: then they are a column.
 func (c *invocation) single() bool { return !c.fn.Composite || len(c.fn.Columns) == 0 }
 
-// source is where the answer's rows come from: the call itself, or its rows where they are used twice, since it must not
-// be called twice.
+// source is where the answer's rows come from: the call itself, or its rows where they are used twice, since it must
+// not be called twice.
 func (c *invocation) source(b *builder) *over {
 	o := &over{from: func() { c.from(b) }}
 	guards := c.guards()

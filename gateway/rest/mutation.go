@@ -19,7 +19,7 @@ func (m *mutation) statement() (st statement, withRows bool) {
 	withRows = m.prefer.ret == "representation"
 	guards := m.guards()
 	switch {
-	case m.http.Method == http.MethodPatch && (len(m.cols) == 0 || m.body.count == 0): // "{}" changes nothing, but its target has to exist
+	case m.idle(): // but its target has to exist
 		b.add("select row_to_json(q) from (select null::")
 		b.table(m.on)
 		b.add(") q where false")
@@ -52,9 +52,15 @@ func (m *mutation) statement() (st statement, withRows bool) {
 	return b.statement(), withRows
 }
 
+// idle says that an update changes nothing: its body is "{}" or "[]".
+func (m *mutation) idle() bool {
+	return m.http.Method == http.MethodPatch && (len(m.cols) == 0 || m.body.count == 0)
+}
+
 // located says that the answer is the place of the inserted row.
 func (m *mutation) located() bool {
-	return m.prefer.ret == "headers-only" && m.http.Method == http.MethodPost && len(m.table.Key) > 0 && len(m.guards()) == 0
+	return m.prefer.ret == "headers-only" && m.http.Method == http.MethodPost &&
+		len(m.table.Key) > 0 && len(m.guards()) == 0
 }
 
 // counted says that rows are counted within the statement although none is answered.

@@ -16,9 +16,9 @@ type outcome struct {
 	err     error               // one of them is not what it has to be
 }
 
-// outcomeStatement reads an outcome. It is the last of a batch.
-var outcomeStatement = statement{sql: `select current_setting('response.status', true),` +
-	` current_setting('response.headers', true), current_setting('pgrst.updated', true)`}
+// readOutcome is the statement for outcome.read.
+const readOutcome = `select current_setting('response.status', true),` +
+	` current_setting('response.headers', true), current_setting('pgrst.updated', true)`
 
 // countUpdate is a condition of "on conflict do update" that is always true and counts the rows that it is asked about.
 // PostgreSQL does not tell them from new ones, and a role may write without being allowed to read.

@@ -22,7 +22,9 @@ func (h *Handler) choose(c *invocation, cat *catalog.Catalog) error {
 		return err
 	}
 	closed := slices.ContainsFunc(all, open.closed)
-	all = slices.DeleteFunc(slices.Clone(all), func(f *catalog.Function) bool { return !slices.Contains(open.Open, f.OID) })
+	all = slices.DeleteFunc(slices.Clone(all), func(f *catalog.Function) bool {
+		return !slices.Contains(open.Open, f.OID)
+	})
 	if closed && len(all) == 0 {
 		return c.refused()
 	}

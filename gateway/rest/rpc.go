@@ -71,7 +71,7 @@ func (h *Handler) callOnce(c *invocation, readOnly bool) error {
 	err := h.run(c.http, c.as, batch{
 		readOnly:   readOnly,
 		reset:      c.fn.Volatile,
-		statements: append(all, outcomeStatement),
+		statements: append(all, statement{sql: readOutcome}),
 		read: func(i int, rows *pgconn.ResultReader) error {
 			switch {
 			case i < last:

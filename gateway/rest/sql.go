@@ -96,20 +96,6 @@ func (b *builder) field(t table, f field) {
 	}
 }
 
-// items writes a select list; nil means every column.
-func (b *builder) items(t table, items []item) {
-	if items == nil {
-		b.star(t)
-		return
-	}
-	for i, it := range items {
-		if i > 0 {
-			b.add(", ")
-		}
-		b.item(t, it)
-	}
-}
-
 func (b *builder) star(t table) {
 	b.ident(t.name)
 	b.add(".*")

@@ -92,7 +92,7 @@ func (h *Handler) mutate(m *mutation) error {
 	var end outcome
 	err := h.run(req.http, req.as, batch{
 		reset:      true,
-		statements: []statement{st, outcomeStatement},
+		statements: []statement{st, {sql: readOutcome}},
 		read: func(i int, rows *pgconn.ResultReader) error {
 			if i == 1 {
 				return end.read(rows)
@@ -247,7 +247,7 @@ func (m *mutation) choose() error {
 	if m.http.Method == http.MethodPatch && b.count > 1 {
 		return bodyError("the body has to be one JSON object, not an array of %d", b.count)
 	}
-	if m.http.Method == http.MethodPatch && (len(m.cols) == 0 || b.count == 0) && m.media.single {
+	if m.idle() && m.media.single {
 		return notSingular(0)
 	}
 	return nil
