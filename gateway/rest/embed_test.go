@@ -75,8 +75,8 @@ func TestEmbed(t *testing.T) {
 	))
 	run(t, refusals(h, 300, "books?select=id,authors(name)",
 		`{"code":"PGRST201","message":"Could not embed because more than one relationship was found for 'books' and 'authors'","details":[{"cardinality":"many-to-one","embedding":"books with authors","relationship":"books_author_fkey using books(author) and authors(id)"},{"cardinality":"many-to-one","embedding":"books with authors","relationship":"books_by_editor using books(editor) and authors(id)"}],"hint":"Try changing 'authors' to one of the following: 'authors!books_author_fkey', 'authors!books_by_editor'. Find the desired relationship in the 'details' key."}`))
-	run(t, refusals(h, 300, "clubs?select=members(id)", // the other junction is closed to ana
-		`{"code":"PGRST201","message":"Could not embed because more than one relationship was found for 'clubs' and 'members'","details":[{"cardinality":"many-to-many","embedding":"clubs with members","relationship":"club_members using club_members_club_fkey(club) and club_members_member_fkey(member)"}],"hint":"Try changing 'members' to one of the following: 'members!club_members'. Find the desired relationship in the 'details' key."}`))
+	run(t, refusals(h, 300, "circles?select=people(id)", // the other junction is closed to ana
+		`{"code":"PGRST201","message":"Could not embed because more than one relationship was found for 'circles' and 'people'","details":[{"cardinality":"many-to-many","embedding":"circles with people","relationship":"circle_people using circle_people_circle_fkey(circle) and circle_people_person_fkey(person)"}],"hint":"Try changing 'people' to one of the following: 'people!circle_people'. Find the desired relationship in the 'details' key."}`))
 	run(t, refusals(h, 404, "boks?select=id,authors(name)", `…Perhaps you meant the table 'lib.books'`))
 	run(t, refusals(h, 403,
 		"shelves?select=id,ledger(sum)", `…permission denied for table ledger`,
@@ -114,6 +114,7 @@ func TestFiltersOnEmbedded(t *testing.T) {
 		"shelves?select=id,books(id)&order=books(id)", `{"code":"PGRST118","message":"A related order on 'books' is not possible","details":"'shelves' and 'books' do not form a many-to-one or one-to-one relationship","hint":null}`,
 		"shelves?select=id,books(id)&order=book(id)", `…"PGRST108"`,
 		"shelves?select=id,books(id)&books.nope=eq.1", `…"42703"`,
+		"folders?select=id,"+repeat("parent(", 12)+repeat(")", 12)+manyNullFilters(12, 4), `…makes a statement of more than`,
 	))
 }
 
@@ -128,6 +129,14 @@ func TestWarningOfOutmodedNames(t *testing.T) {
 		{name: "no parameters", who: "ana", via: h, path: "shelves", status: 200, want: "…", headers: "Content-Location: /shelves"},
 		{name: "an error", who: "ana", via: h, path: "shelves?id=eq.x", status: 400, want: "…", headers: "Content-Location: -"},
 	})
+}
+
+// manyNullFilters asks on each of so many levels, so many times, whether there is a parent.
+func manyNullFilters(levels, times int) (query string) {
+	for level := range levels {
+		query += repeat("&"+repeat("parent.", level)+"parent=is.null", times)
+	}
+	return query
 }
 
 func TestSpread(t *testing.T) {

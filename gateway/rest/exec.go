@@ -29,6 +29,11 @@ const resetSession = `set session authorization default; reset all; close all; u
 
 // run sends a batch and hands its rows to b.read. It returns without error only after the transaction was committed.
 func (h *Handler) run(r *http.Request, s Session, b batch) error {
+	for _, st := range b.statements {
+		if err := st.fits(); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := h.context(r, s)
 	defer cancel()
 	conn, err := s.Pool.Acquire(ctx)

@@ -14,6 +14,7 @@ const junctionName = "pgrst_junction"
 func (b *builder) from(r *resource, src *over) {
 	b.add(" from ")
 	switch {
+	case b.full():
 	case src != nil:
 		src.from()
 	case r.via == nil:
@@ -85,6 +86,9 @@ func (b *builder) conditions(r *resource, src *over) {
 
 // exists writes the condition that an embedded resource has a row.
 func (b *builder) exists(r *resource) {
+	if b.full() {
+		return
+	}
 	b.add("exists (")
 	b.related(r, func() {})
 	b.add(")")
