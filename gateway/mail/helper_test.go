@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,25 +21,33 @@ import (
 	"github.com/run402/functions-mcp/gateway/postgres/pgtest"
 )
 
-// cluster is shared by the tests of the package; each has a database of its own.
-var cluster *postgres.Server
+// cluster is shared by the tests of the package, each with a database of its own. It starts when a test first needs it:
+// what fuzzes needs none, and its workers must not start one each.
+var cluster struct {
+	once sync.Once
+	*postgres.Server
+	dir string
+	err error
+}
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "mail")
-		if err != nil {
+	code := m.Run()
+	if cluster.Server != nil {
+		if err := cluster.Close(context.Background()); err != nil {
 			panic(err)
 		}
-		defer func() { _ = os.RemoveAll(dir) }()
-		if err := postgres.MakeDir(dir); err != nil {
-			panic(err)
-		}
-		if cluster, err = postgres.Open(context.Background(), pgtest.Config(dir)); err != nil {
-			panic(err)
-		}
-		defer func() { _ = cluster.Close(context.Background()) }()
-		return m.Run()
-	}())
+		_ = os.RemoveAll(cluster.dir)
+	}
+	os.Exit(code)
+}
+
+func startCluster() {
+	if cluster.dir, cluster.err = os.MkdirTemp("", "mail"); cluster.err != nil {
+		return
+	}
+	if cluster.err = postgres.MakeDir(cluster.dir); cluster.err == nil {
+		cluster.Server, cluster.err = postgres.Open(context.Background(), pgtest.Config(cluster.dir))
+	}
 }
 
 var databases atomic.Int32
@@ -66,6 +75,9 @@ func newPool(t testing.TB) *pgxpool.Pool {
 
 func openPool(t testing.TB, database string) *pgxpool.Pool {
 	t.Helper()
+	if cluster.once.Do(startCluster); cluster.err != nil {
+		t.Fatal(cluster.err)
+	}
 	cfg, err := pgxpool.ParseConfig("")
 	if err != nil {
 		t.Fatal(err)
