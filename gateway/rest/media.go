@@ -85,8 +85,6 @@ func mediaOf(kind string, params map[string]string, own string) (media, bool) {
 		return media{contentType: typeJSON + charset(typeJSON)}, true
 	case kind == typeCSV, kind == "text/*":
 		return media{contentType: typeCSV + charset(typeCSV), csv: true}, true
-	case kind == typeAPI:
-		return media{contentType: typeAPI + charset(typeAPI)}, true
 	}
 	return media{}, false
 }

@@ -55,7 +55,7 @@ func (h *Handler) root(w http.ResponseWriter, r *http.Request, s Session) error 
 	if !acceptsAPI(r.Header.Values("Accept")) {
 		return noMedia(r.Header.Values("Accept"))
 	}
-	req := &request{http: r, w: w, as: s, prefer: &prefer{}, media: media{contentType: typeAPI + "; charset=utf-8"}}
+	req := &request{http: r, w: w, as: s, prefer: &prefer{}, media: media{contentType: typeAPI + charset(typeAPI)}}
 	var g grants
 	if err := h.catalogJSON(req, &g, grantsQuery, s.schema); err != nil {
 		return err
@@ -194,7 +194,7 @@ func (a *api) document(r *http.Request) object {
 		{"swagger", "2.0"},
 		{"info", object{{"title", title}, {"description", description}, {"version", "1"}}},
 		{"externalDocs", object{{"description", "PostgREST Documentation"},
-			{"url", "https://docs.postgrest.org/en/stable/references/api.html"}}},
+			{"url", "https://postgrest.org/en/v16/references/api.html"}}},
 		{"host", text(r.Host)},
 		{"basePath", "/" + strings.Trim(r.URL.Path, "/")},
 		{"schemes", []string{scheme}},

@@ -202,6 +202,7 @@ func functionPath(f *catalog.Function) object {
 	}
 	properties, required, query := object{}, []string{}, []object{}
 	for _, p := range f.Params {
+		p.Type = strings.TrimPrefix(p.Type, f.Schema+".") // as PostgREST spells it here, unlike a column's
 		if p.Required {
 			required = append(required, p.Name)
 		}
