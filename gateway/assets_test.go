@@ -1,10 +1,7 @@
 package gateway_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
-	"strings"
 	"testing"
 )
 
@@ -17,26 +14,62 @@ func putAsset(t testing.TB, key, body string, header map[string]string) answer {
 	}
 	return do(t, request{
 		method: http.MethodPost, path: "/apply/v1/service-asset-put", bearer: shared.project.ServiceKey, body: body,
-		contentType: all["Content-Type"], header: all,
+		contentType: "text/plain", header: all,
 	})
 }
 
-func TestAssetIsServedAsItWasPut(t *testing.T) {
-	a := putAsset(t, "served/hello.txt", "hello", map[string]string{"Content-Type": "text/plain; charset=utf-8"})
-	if a.status != http.StatusOK {
-		t.Fatalf("put answered %d: %s", a.status, a.body)
+func TestWhoMayReachAssets(t *testing.T) {
+	for key, visibility := range map[string]string{"reach/open.txt": "public", "reach/shut.txt": "private"} {
+		a := putAsset(t, key, "content", map[string]string{"X-Run402-Asset-Visibility": visibility})
+		if a.status != http.StatusOK {
+			t.Fatalf("put answered %d: %s", a.status, a.body)
+		}
 	}
-	t.Log(a.body)
-	sum := sha256.Sum256([]byte("hello"))
-	got := do(t, request{path: "/_blob/served/hello.txt"})
-	if got.status != 200 || got.body != "hello" || got.header.Get("Etag") != `"sha256-`+hex.EncodeToString(sum[:])+`"` {
-		t.Errorf("got %d %v %s", got.status, got.header, got.body)
+	p := shared.project
+	ana := token(t, "ana", "authenticated")
+	for name, c := range map[string]struct {
+		request
+		status int
+	}{
+		"a public one":                     {request{path: "/_blob/reach/open.txt"}, 200},
+		"a private one":                    {request{path: "/_blob/reach/shut.txt"}, 404},
+		"a private one, with a token":      {request{path: "/_blob/reach/shut.txt", apikey: p.AnonKey, bearer: ana}, 404},
+		"one that there is not":            {request{path: "/_blob/reach/none.txt"}, 404},
+		"no key":                           {request{path: "/_blob/"}, 404},
+		"nothing at all":                   {request{path: "/_blob"}, 404},
+		"another route":                    {request{path: "/_blobs/reach/open.txt"}, 404},
+		"an escaped slash":                 {request{path: "/_blob/reach%2fopen.txt"}, 404},
+		"an escaped backslash":             {request{path: "/_blob/reach%5copen.txt"}, 404},
+		"dots":                             {request{path: "/_blob/x/../reach/open.txt"}, 404},
+		"escaped dots":                     {request{path: "/_blob/x/%2e%2e/reach/open.txt"}, 404},
+		"twice escaped dots":               {request{path: "/_blob/%252e%252e/reach/open.txt"}, 404},
+		"an empty segment":                 {request{path: "/_blob//reach/open.txt"}, 404},
+		"an escaped letter":                {request{path: "/_blob/reach/%6fpen.txt"}, 200},
+		"a NUL":                            {request{path: "/_blob/reach/open.txt%00"}, 404},
+		"writing to it":                    {request{method: "PUT", path: "/_blob/reach/open.txt", body: "x"}, 405},
+		"by key: service key":              {request{path: "/storage/v1/blob/reach/shut.txt", apikey: p.ServiceKey}, 200},
+		"by key: service key as bearer":    {request{path: "/storage/v1/blob/reach/shut.txt", bearer: p.ServiceKey}, 200},
+		"by key: anon key":                 {request{path: "/storage/v1/blob/reach/open.txt", apikey: p.AnonKey}, 403},
+		"by key: a user":                   {request{path: "/storage/v1/blob/reach/open.txt", bearer: ana}, 403},
+		"by key: nobody":                   {request{path: "/storage/v1/blob/reach/open.txt"}, 401},
+		"deleting: anon key":               {request{method: "DELETE", path: "/storage/v1/blob/reach/open.txt", apikey: p.AnonKey}, 403},
+		"deleting: nobody":                 {request{method: "DELETE", path: "/storage/v1/blob/reach/open.txt"}, 401},
+		"signing: a user":                  {request{method: "POST", path: "/storage/v1/blob/reach/shut.txt/sign", bearer: ana}, 403},
+		"signing: service key":             {request{method: "POST", path: "/storage/v1/blob/reach/shut.txt/sign", apikey: p.ServiceKey}, 200},
+		"by key: dots":                     {request{path: "/storage/v1/blob/../blob/reach/open.txt", apikey: p.ServiceKey}, 404},
+		"list: service key":                {request{path: "/storage/v1/blobs", apikey: p.ServiceKey}, 200},
+		"list: anon key":                   {request{path: "/storage/v1/blobs", apikey: p.AnonKey}, 403},
+		"list: nobody":                     {request{path: "/storage/v1/blobs"}, 401},
+		"list: a signature is no service":  {request{path: "/storage/v1/blobs?signature=x&expires=9999999999"}, 401},
+		"put: anon key":                    {request{method: "POST", path: "/apply/v1/service-asset-put", bearer: p.AnonKey, body: "x"}, 403},
+		"put: a user":                      {request{method: "POST", path: "/apply/v1/service-asset-put", bearer: ana, body: "x"}, 403},
+		"put: nobody":                      {request{method: "POST", path: "/apply/v1/service-asset-put", body: "x"}, 401},
+		"put: apikey wins over the bearer": {request{method: "POST", path: "/apply/v1/service-asset-put", apikey: p.AnonKey, bearer: p.ServiceKey, body: "x"}, 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := do(t, c.request); got.status != c.status {
+				t.Errorf("answered %d, want %d: %s", got.status, c.status, got.body)
+			}
+		})
 	}
-	t.Log(got.header)
-	if got := do(t, request{path: "/_blob/served/hello-" + hex.EncodeToString(sum[:4]) + ".txt"}); got.body != "hello" ||
-		!strings.Contains(got.header.Get("Cache-Control"), "immutable") {
-		t.Errorf("immutable: got %d %v %s", got.status, got.header, got.body)
-	}
-	list := do(t, request{path: "/storage/v1/blobs?prefix=served/", apikey: shared.project.ServiceKey})
-	t.Log(list.body)
 }
