@@ -35,8 +35,8 @@ func (a *answer) record(values [][]byte) {
 	}
 }
 
-// appendCSV quotes as PostgreSQL does in the text of a row, which is what PostgREST answers: not only what CSV needs, and
-// with backslashes doubled too.
+// appendCSV quotes as PostgreSQL does in the text of a row, which is what PostgREST answers: not only what CSV needs,
+// and with backslashes doubled too.
 func appendCSV(out, value []byte) []byte {
 	quote := len(value) == 0
 	for _, c := range value {

@@ -20,8 +20,8 @@ type builder struct {
 	args [][]byte
 }
 
-// maxStatement bounds a statement, since a filter on an embedded resource brings along all that is said of that resource:
-// a short query string can ask for a long condition. A builder that is full writes no more resources; see fits.
+// maxStatement bounds a statement, since a filter on an embedded resource brings along all that is said of that
+// resource: a short query string can ask for a long condition. A builder that is full writes no more resources.
 const maxStatement = 256 << 10
 
 func (b *builder) full() bool { return len(b.sql) > maxStatement }
@@ -29,7 +29,8 @@ func (b *builder) full() bool { return len(b.sql) > maxStatement }
 // fits refuses a statement that is too long, and is perhaps not whole.
 func (s statement) fits() error {
 	if len(s.sql) > maxStatement {
-		return parseError("the request makes a statement of more than %d bytes; filter less on embedded resources", maxStatement)
+		return parseError("the request makes a statement of more than %d bytes: filter less on embedded resources",
+			maxStatement)
 	}
 	return nil
 }
