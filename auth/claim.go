@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// ClaimPath says where in a token's claims a value is: member names and list indexes from the outside in. The zero value
-// is no path.
+// ClaimPath says where in a token's claims a value is: member names and list indexes from the outside in. The zero
+// value is no path.
 type ClaimPath struct{ steps []any } // of string, int and claimFilter
 
 // claimFilter takes the first text of a list that it fits.
@@ -108,7 +108,8 @@ func claimName(text string) (name, rest string, err error) {
 	return text[:end], text[end:], nil
 }
 
-// find returns the value at the path as a text: a JSON string's own, or the JSON of what is none; "" when there is none.
+// find returns the value at the path as a text: a JSON string's own, or the JSON of what is none. It is "" when there is
+// no value.
 func (p ClaimPath) find(claims []byte) string {
 	value := json.RawMessage(claims)
 	for _, step := range p.steps {

@@ -12,15 +12,15 @@ import (
 
 // DatabaseFlags say how a PostgreSQL of the operator's own is served. The limits hold for a local project too.
 type DatabaseFlags struct {
-	DBSchemas         []string `var:"RUN402_DB_SCHEMAS" placeholder:"NAME" help:"Served schemas of your own PostgreSQL (public)."`
-	DBExtraSearchPath []string `var:"RUN402_DB_EXTRA_SEARCH_PATH" placeholder:"NAME" help:"Schemas that functions may use besides."`
-	DBAnonRole        string   `var:"RUN402_DB_ANON_ROLE" placeholder:"ROLE" help:"The role of who did not sign in (anon)."`
-	DBRoles           []string `var:"RUN402_DB_ROLES" placeholder:"ROLE" help:"Only these roles besides: else any that the login may become."`
+	DBSchemas         []string `var:"RUN402_DB_SCHEMAS" placeholder:"NAME" help:"Served schemas of your PostgreSQL (public)."`
+	DBExtraSearchPath []string `var:"RUN402_DB_EXTRA_SEARCH_PATH" placeholder:"NAME" help:"Schemas to find functions in."`
+	DBAnonRole        string   `var:"RUN402_DB_ANON_ROLE" placeholder:"ROLE" help:"Of who did not sign in (anon)."`
+	DBRoles           []string `var:"RUN402_DB_ROLES" placeholder:"ROLE" help:"The only other roles, if not any."`
 	DBRoleClaim       string   `var:"RUN402_DB_ROLE_CLAIM" placeholder:"PATH" help:"Where a token has its role (role)."`
-	DBPreRequest      string   `var:"RUN402_DB_PRE_REQUEST" placeholder:"FUNCTION" help:"Called before each request of a caller."`
+	DBPreRequest      string   `var:"RUN402_DB_PRE_REQUEST" placeholder:"FUNCTION" help:"Called before each request."`
 	DBMaxRows         int64    `var:"RUN402_DB_MAX_ROWS" placeholder:"N" help:"Rows that one read may answer."`
-	DBAggregates      bool     `var:"RUN402_DB_AGGREGATES" help:"Let reads ask for count(), sum(), avg(), max() and min()."`
-	DBTrustLogin      bool     `var:"RUN402_DB_TRUST_LOGIN" help:"Serve with a login that could bypass row level security."`
+	DBAggregates      bool     `var:"RUN402_DB_AGGREGATES" help:"Let reads ask for count(), sum() and the like."`
+	DBTrustLogin      bool     `var:"RUN402_DB_TRUST_LOGIN" help:"Serve with a login that policies may not hold."`
 }
 
 // RestLimits bound what a read may ask for, on both planes.
@@ -91,7 +91,8 @@ func (c Config) database(lookup Lookup) (Backend, error) {
 	d := Database{
 		URL: Secret(lookup.get(urls[0])), AdminURL: Secret(lookup.get(urls[1])), GatewayURL: Secret(lookup.get(urls[2])),
 		Schemas: f.DBSchemas, SearchPath: f.DBExtraSearchPath, AnonRole: f.DBAnonRole, AnonGiven: f.DBAnonRole != "",
-		Audience: lookup.get("RUN402_JWT_AUD"), Roles: f.DBRoles, PreRequest: f.DBPreRequest, TrustLogin: f.DBTrustLogin, RestLimits: f.limits(),
+		Audience: lookup.get("RUN402_JWT_AUD"), Roles: f.DBRoles, PreRequest: f.DBPreRequest,
+		TrustLogin: f.DBTrustLogin, RestLimits: f.limits(),
 	}
 	var errs []error
 	if d.DataDir = c.DataDir; d.DataDir == "" {
@@ -106,8 +107,8 @@ func (c Config) database(lookup Lookup) (Backend, error) {
 			"RUN402_DATABASE_URL, the login of callers: set it too"))
 	}
 	if c.LocalProject != "" && c.LocalProject != defaultProject {
-		errs = append(errs, errors.New("RUN402_LOCAL_PROJECT or --local-project is set together with RUN402_DATABASE_URL, and "+
-			"only one can answer: unset one"))
+		errs = append(errs, errors.New("RUN402_LOCAL_PROJECT or --local-project is set together with RUN402_DATABASE_URL, "+
+			"and only one can answer: unset one"))
 	}
 	if d.GatewayURL != "" && d.AdminURL == "" {
 		errs = append(errs, errors.New("RUN402_GATEWAY_DATABASE_URL is set without RUN402_ADMIN_DATABASE_URL, and mail and "+
@@ -133,7 +134,8 @@ func (c Config) database(lookup Lookup) (Backend, error) {
 	}
 	for _, schema := range d.Schemas {
 		if strings.HasPrefix(schema, "pg_") || schema == "information_schema" {
-			errs = append(errs, fmt.Errorf("RUN402_DB_SCHEMAS names %s, which belongs to PostgreSQL itself: leave it out", schema))
+			errs = append(errs, fmt.Errorf("RUN402_DB_SCHEMAS names %s, which belongs to PostgreSQL itself: leave it out",
+				schema))
 		}
 	}
 	if strings.Count(d.PreRequest, ".") > 1 || strings.ContainsAny(d.PreRequest, `()"`) {

@@ -85,7 +85,8 @@ func PlanInit(ctx context.Context, databaseURL string, schemas []string) (*Init,
 const initStateSQL = `select array(select rolname::text from pg_catalog.pg_roles where rolname = any($1)),
 	current_database()::text,
 	(select rolsuper from pg_catalog.pg_roles where rolname = current_user),
-	coalesce((select pg_catalog.pg_has_role(current_user, oid, 'usage') from pg_catalog.pg_roles where rolname = $2), false),
+	coalesce((select pg_catalog.pg_has_role(current_user, oid, 'usage') from pg_catalog.pg_roles
+		where rolname = $2), false),
 	to_regprocedure('auth.uid()') is not null,
 	(select count(*) = cardinality($3::text[]) from pg_catalog.pg_namespace n join pg_catalog.pg_roles r on r.rolname = $4
 		where n.nspname = any($3) and pg_catalog.has_schema_privilege(r.oid, n.oid, 'create'))`
@@ -98,7 +99,8 @@ func readInitState(ctx context.Context, conn *pgx.Conn, schemas []string) (initS
 		return s, err
 	}
 	var there bool
-	if err := conn.QueryRow(ctx, "select to_regclass('internal.goose_db_version') is not null").Scan(&there); err != nil || !there {
+	err = conn.QueryRow(ctx, "select to_regclass('internal.goose_db_version') is not null").Scan(&there)
+	if err != nil || !there {
 		return s, err
 	}
 	if s.super || s.member {
@@ -145,7 +147,7 @@ func (p *Init) logins(s initState) (string, error) {
 // write puts the SQL together. Every statement can be repeated but those of roles, which are there only when missing.
 func (p *Init) write(s initState, made string, schemas []string) {
 	var b strings.Builder
-	b.WriteString("-- Roles. A caller's login becomes the role of each request, and none that bypasses row level security.\n")
+	b.WriteString("-- Roles. The callers' login becomes the role of each request, and none that bypasses policies.\n")
 	b.WriteString(made)
 	fmt.Fprintf(&b, "grant anon, authenticated, project_admin to %s;\n", initCaller)
 	b.WriteString("grant authenticated to project_admin;\n")
@@ -153,7 +155,8 @@ func (p *Init) write(s initState, made string, schemas []string) {
 		fmt.Fprintf(&b, "grant %s to current_user;\n", initGateway)
 		p.revoke = fmt.Sprintf("revoke %s from current_user;\n", initGateway)
 	}
-	fmt.Fprintf(&b, "alter role %s in database %s set search_path = '';\n", initGateway, pgx.Identifier{s.database}.Sanitize())
+	fmt.Fprintf(&b, "alter role %s in database %s set search_path = '';\n",
+		initGateway, pgx.Identifier{s.database}.Sanitize())
 	b.WriteString("\n-- What is served. Tables are opened to callers by GRANT and policies of yours alone.\n")
 	for _, schema := range schemas {
 		name := pgx.Identifier{schema}.Sanitize()
@@ -255,7 +258,8 @@ func scram(password string) (string, error) {
 	}
 	stored := sha256.Sum256(keyed("Client Key"))
 	encode := base64.StdEncoding.EncodeToString
-	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", rounds, encode(salt), encode(stored[:]), encode(keyed("Server Key"))), nil
+	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s",
+		rounds, encode(salt), encode(stored[:]), encode(keyed("Server Key"))), nil
 }
 
 // withUser is a database URL with another user; all else stays.

@@ -88,8 +88,8 @@ func (o *Own) parse() (connections, error) {
 		}
 	}
 	if c.admin != nil && c.gateway != nil && c.admin.User == c.gateway.User {
-		return connections{}, errors.New("RUN402_GATEWAY_DATABASE_URL and RUN402_ADMIN_DATABASE_URL log in as the same user, " +
-			"and admin SQL must not read the internal tables: give each a login of its own")
+		return connections{}, errors.New("RUN402_GATEWAY_DATABASE_URL and RUN402_ADMIN_DATABASE_URL log in as the same " +
+			"user, and admin SQL must not read the internal tables: give each a login of its own")
 	}
 	return c, nil
 }

@@ -28,8 +28,8 @@ type LoginReason struct {
 
 func (e *UnsafeLoginError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "the login of RUN402_DATABASE_URL, %s, could bypass row level security, since a function that a caller "+
-		"may run can become every role that the login can:", e.Login)
+	fmt.Fprintf(&b, "the login of RUN402_DATABASE_URL, %s, could bypass row level security, since a function that a "+
+		"caller may run can become every role that the login can:", e.Login)
 	for _, r := range e.Reasons {
 		fmt.Fprintf(&b, "\n  %s\n    to mend it: %s;", r.Reason, r.Mend)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/run402/functions-mcp/gateway/rest"
 )
 
-// ownRest serves the caller plane of a PostgreSQL that was there before, to clients of PostgREST: an apikey is not asked
-// for, and refusals have PostgREST's shape.
+// ownRest serves the caller plane of a PostgreSQL that was there before, to clients of PostgREST: an apikey is not
+// asked for, and refusals have PostgREST's shape.
 func (g *Gateway) ownRest(w http.ResponseWriter, r *http.Request, tail string) {
 	if refusal := g.ownKey(r); refusal != nil {
 		auth.WriteError(w, refusal.status, refusal.envelope)
@@ -42,7 +42,8 @@ func (g *Gateway) ownRest(w http.ResponseWriter, r *http.Request, tail string) {
 	}
 	s := rest.Session{
 		Pool: db.pool(callerLogin), Role: caller.Role, Become: caller.Role, Settings: facts.Settings,
-		Isolation: facts.Isolation, Unprepared: db.unprepared, PreRequest: own.PreRequest, Claims: claimsOf(caller), Credentials: true,
+		Isolation: facts.Isolation, Unprepared: db.unprepared, PreRequest: own.PreRequest,
+		Claims: claimsOf(caller), Credentials: true,
 		StatementTimeout: callerTimeout, LockTimeout: lockTimeout,
 	}
 	if caller.Role == own.AnonRole {

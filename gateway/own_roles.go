@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"strings"
 	"sync"
@@ -41,22 +42,8 @@ func newRoleCache(pool *pgxpool.Pool) *roleCache {
 	return &roleCache{pool: pool, known: map[string]knownRole{}}
 }
 
-// A parameter of an extension or of nobody has a dot in its name. Those that the gateway sets itself are left out, and
-// so are those that the login may not set. A timeout is a number of milliseconds or has a unit. Every name is qualified:
-// what the session's search_path may have become does not matter.
-const rolesSQL = `with own as (
-	select pg_catalog.split_part(s, '=', 1) as name, pg_catalog.substr(s, pg_catalog.strpos(s, '=') + 1) as value
-	from pg_catalog.pg_roles r join pg_catalog.pg_db_role_setting d on d.setrole = r.oid and d.setdatabase = 0
-	cross join pg_catalog.unnest(d.setconfig) s where r.rolname = $1)
-select true, r.rolsuper or r.rolbypassrls,
-	coalesce((select pg_catalog.json_object_agg(o.name, o.value)::text from own o
-		left join pg_catalog.pg_settings p on p.name = o.name
-		where (p.context = 'user' or o.name like '%.%' or GRANTED) and o.name <> all ('{search_path,statement_timeout,lock_timeout,
-			role,session_authorization,transaction_read_only,default_transaction_read_only,default_transaction_isolation}')), ''),
-	coalesce((select case when value ~ '^[0-9]+$' then value::float8
-		else extract(epoch from value::interval)::float8 * 1000 end from own where name = 'statement_timeout'), 0),
-	coalesce((select value from own where name = 'default_transaction_isolation'), '')
-from pg_catalog.pg_roles r where r.rolname = $1`
+//go:embed own_roles.sql
+var rolesSQL string
 
 // get returns the facts of a role, at most roleMemory old.
 func (c *roleCache) get(ctx context.Context, name string) (roleFacts, error) {
@@ -90,10 +77,11 @@ func (c *roleCache) ask(ctx context.Context, name string) (roleFacts, error) {
 	}
 	defer conn.Release()
 	granted := "false" // before PostgreSQL 15 nobody could be
-	if major, _, _ := strings.Cut(conn.Conn().PgConn().ParameterStatus("server_version"), "."); len(major) == 2 && major >= "15" {
+	major, _, _ := strings.Cut(conn.Conn().PgConn().ParameterStatus("server_version"), ".")
+	if len(major) == 2 && major >= "15" {
 		granted = "p.context = 'superuser' and has_parameter_privilege(session_user, o.name, 'set')"
 	}
-	rows, err := conn.Query(ctx, strings.Replace(rolesSQL, "GRANTED", granted, 1), name)
+	rows, err := conn.Query(ctx, strings.ReplaceAll(rolesSQL, "GRANTED", granted), name)
 	if err != nil {
 		return f, err
 	}

@@ -49,7 +49,8 @@ func (g *Gateway) serveRest(w http.ResponseWriter, r *http.Request, tail, role, 
 		return
 	}
 	g.rest.Serve(w, r, tail, rest.Session{
-		Pool: db.pool(role), Role: role, Claims: claims, Credentials: role != auth.RoleService, StatementTimeout: timeout, LockTimeout: lockTimeout,
+		Pool: db.pool(role), Role: role, Claims: claims, Credentials: role != auth.RoleService,
+		StatementTimeout: timeout, LockTimeout: lockTimeout,
 		Unprepared: db.unprepared,
 	})
 }

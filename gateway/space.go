@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,33 +53,12 @@ type objects map[string]object
 
 type object struct{ name, of string } // of is the identity of what it goes along with, if it does
 
+//go:embed objects.sql
+var objectsSQL string
+
 // objects lists what there is, for databases in which no event trigger of ours tells what was dropped.
 func (s space) objects(ctx context.Context, pg *pgconn.PgConn) (objects, error) {
-	results, err := pg.Exec(ctx, `
-		select 'n' || oid, '', 'schema ' || oid::regnamespace from pg_namespace where `+s.holds("nspname")+`
-		union all
-		select 'c' || c.oid, '', case relkind when 'v' then 'view ' when 'm' then 'materialized view ' when 'S' then 'sequence '
-			when 'f' then 'foreign table ' when 'c' then 'type ' else 'table ' end || c.oid::regclass
-		from pg_class c join pg_namespace n on n.oid = relnamespace where relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'c') and `+s.holds("nspname")+`
-		union all
-		select 'a' || attrelid || '.' || attnum, 'c' || attrelid, 'table column ' || attrelid::regclass || '.' || quote_ident(attname)
-		from pg_attribute join pg_class c on c.oid = attrelid join pg_namespace n on n.oid = relnamespace
-		where relkind in ('r', 'p', 'f') and attnum > 0 and not attisdropped and `+s.holds("nspname")+`
-		union all
-		select 'p' || p.oid, '', 'function ' || p.oid::regprocedure
-		from pg_proc p join pg_namespace n on n.oid = pronamespace where `+s.holds("nspname")+`
-		union all
-		select 'l' || p.oid, 'c' || polrelid, 'policy ' || quote_ident(polname) || ' on ' || polrelid::regclass from pg_policy p
-		union all
-		select 'k' || k.oid, 'c' || conrelid, 'constraint ' || quote_ident(conname) || ' on ' || conrelid::regclass
-		from pg_constraint k where conrelid <> 0
-		union all
-		select 't' || t.oid, 'c' || tgrelid, 'trigger ' || quote_ident(tgname) || ' on ' || tgrelid::regclass
-		from pg_trigger t where not tgisinternal
-		union all
-		select 'y' || t.oid, '', 'type ' || t.oid::regtype
-		from pg_type t join pg_namespace n on n.oid = typnamespace where typtype in ('e', 'd', 'r') and `+s.holds("nspname"),
-	).ReadAll()
+	results, err := pg.Exec(ctx, strings.ReplaceAll(objectsSQL, "HOLDS", s.holds("nspname"))).ReadAll()
 	if err != nil {
 		return nil, fmt.Errorf("admin sql: see what there is to drop: %w", err)
 	}

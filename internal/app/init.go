@@ -16,7 +16,7 @@ import (
 
 type initCommand struct {
 	DBSchemas   []string `var:"RUN402_DB_SCHEMAS" placeholder:"NAME" help:"The schemas to serve (public)."`
-	DatabaseURL string   `placeholder:"URL" help:"Of a user who may create roles and schemas; else RUN402_ADMIN_DATABASE_URL."`
+	DatabaseURL string   `placeholder:"URL" help:"Of who may create roles and schemas; else RUN402_ADMIN_DATABASE_URL."`
 	Yes         bool     `help:"Run the SQL without asking."`
 }
 

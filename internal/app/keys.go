@@ -32,16 +32,16 @@ func (c envCommand) Run(p Process) error {
 	return err
 }
 
-// projectOf is the project that a command is about. That of a database has lasting keys only where they are derived from
-// a secret that lasts.
+// projectOf is the project that a command is about. That of a database has lasting keys only where they are derived
+// from a secret that lasts.
 func projectOf(flags config.ProjectFlags, p Process) (config.Backend, gateway.Project, error) {
 	backend, err := onlyHere(flags, p)
 	if err != nil {
 		return nil, gateway.Project{}, err
 	}
 	if d, ok := backend.(config.Database); ok && d.JWTSecret == "" {
-		return nil, gateway.Project{}, &usageError{errors.New("without RUN402_JWT_SECRET there is nothing to derive keys from, " +
-			"nor to sign tokens with: set it, to at least 32 random bytes")}
+		return nil, gateway.Project{}, &usageError{errors.New("without RUN402_JWT_SECRET there is nothing to derive keys " +
+			"from, nor to sign tokens with: set it, to at least 32 random bytes")}
 	}
 	found, err := project(backend)
 	return backend, found, err
@@ -50,7 +50,7 @@ func projectOf(flags config.ProjectFlags, p Process) (config.Backend, gateway.Pr
 type tokenCommand struct {
 	config.ProjectFlags
 	Email     string        `required:"" placeholder:"ADDRESS" help:"Whose token; an address is always the same user."`
-	Role      string        `default:"authenticated" help:"System role: authenticated, project_admin, or any of your own PostgreSQL."`
+	Role      string        `default:"authenticated" help:"Its role; project_admin, or one of your own PostgreSQL."`
 	ExpiresIn time.Duration `default:"1h" placeholder:"DURATION" help:"How long it is good for (1h, 720h)."`
 }
 
