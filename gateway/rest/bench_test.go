@@ -54,7 +54,7 @@ func throughGateway(b *testing.B, s Session) {
 const pgxSettings = `select set_config('search_path', $1, true), set_config('request.jwt.claims', $2, true),` +
 	` set_config('statement_timeout', $3, true), set_config('lock_timeout', $4, true)`
 
-const pgxQuery = `select row_to_json(q) from (select "bench"."id" as "id", "bench"."title" as "title" from "p1"."bench"` +
+const pgxQuery = `select row_to_json(q.*) from (select "bench"."id" as "id", "bench"."title" as "title" from "p1"."bench"` +
 	` where ("bench"."done" = $1) order by "bench"."id" limit $2) q`
 
 func throughPgx(b *testing.B, pool *pgxpool.Pool) {

@@ -86,6 +86,23 @@ func TestEmbed(t *testing.T) {
 	))
 }
 
+// Whatever the statement calls its own rows, a column may be called the same.
+func TestColumnsOfTheNamesThatStatementsUse(t *testing.T) {
+	h := library(t, nil)
+	all := reads(h,
+		"q?order=q", `[{"q":1,"r":2,"w":3,"book":1},{"q":4,"r":5,"w":6,"book":1}]`,
+		"q?select=q,w&q=gt.1&order=r", `[{"q":4,"w":6}]`,
+		"q?select=q:r&q=eq.1", `[{"q":2}]`,
+		"q?select=q,books(title)&q=eq.1", `[{"q":1,"books":{"title":"Notes"}}]`,
+		"q?select=r,q:books(title)&r=eq.2", `[{"r":2,"q":{"title":"Notes"}}]`,
+		"books?select=id,q(q,r)&id=eq.1&q.order=q.desc", `[{"id":1,"q":[{"q":4,"r":5},{"q":1,"r":2}]}]`,
+		"books?select=id,...q(q,w)&id=eq.1&q.order=q.desc", `[{"id":1,"q":[4,1],"w":[6,3]}]`,
+		"rpc/pairs?q=gt.1", `[{"q":3,"r":4}]`)
+	all[0].header = "Prefer: count=exact"
+	run(t, append(all, exchange{name: "a write", who: "ana", method: "POST", path: "q?select=q,books(id)", via: h,
+		header: "Prefer: return=representation", body: `{"q":7,"book":2}`, status: 201, want: `[{"q":7,"books":{"id":2}}]`}))
+}
+
 func TestFiltersOnEmbedded(t *testing.T) {
 	run(t, reads(library(t, nil),
 		"shelves?select=id,books!inner(id)&order=id&books.order=id", `[{"id":1,"books":[{"id":1},{"id":2}]},{"id":2,"books":[{"id":3}]}]`,

@@ -20,7 +20,7 @@ func (m *mutation) statement() (st statement, withRows bool) {
 	guards := m.guards()
 	switch {
 	case m.idle(): // but its target has to exist
-		b.add("select row_to_json(q) from (select null::")
+		b.add("select row_to_json(q.*) from (select null::")
 		b.table(m.on)
 		b.add(") q where false")
 	case withRows:

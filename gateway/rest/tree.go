@@ -136,12 +136,12 @@ func (b *builder) embedded(k *resource, joined string) {
 		return
 	}
 	if k.via.Kind.Single() {
-		b.add("(select row_to_json(q) from (")
+		b.add("(select row_to_json(q.*) from (")
 		b.tree(k, nil)
 		b.add(") q)")
 		return
 	}
-	b.add("coalesce((select array_to_json(array_agg(row_to_json(q))) from (") // json_agg is not compact
+	b.add("coalesce((select array_to_json(array_agg(row_to_json(q.*))) from (") // json_agg is not compact
 	b.tree(k, nil)
 	b.add(") q), '[]')")
 }

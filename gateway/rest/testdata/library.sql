@@ -30,6 +30,7 @@ create table people (id int primary key);
 create table circle_people (circle int references circles, person int references people, primary key (circle, person));
 create table circle_spies (circle int references circles, person int references people, primary key (circle, person));
 create view novels as select id, title, author as writer, shelf from books where pages > 200;
+create table q (q int primary key, r int, w int, book int references books);
 create table texts (id int primary key, words text, vec tsvector generated always as (to_tsvector('english', words)) stored, data jsonb);
 create table "My Things" ("the id" int primary key, "x.y" text, "say ""hi""" jsonb, "ÄÖ" int, shelf int references shelves);
 
@@ -37,6 +38,7 @@ create function loudly(books) returns text language sql stable as $$ select uppe
 create function first_reader(books) returns setof loans rows 1 language sql stable as $$ select * from lib.loans where book = $1.id order by id limit 1 $$;
 create function neighbours(books) returns setof books language sql stable as $$ select * from lib.books b where b.shelf = $1.shelf and b.id <> $1.id $$;
 
+create function pairs() returns table (q int, r int) language sql stable as $$ values (1, 2), (3, 4) $$;
 create function all_shelves() returns setof shelves language sql stable as $$ select * from lib.shelves $$;
 
 insert into authors values (1, 'Ada', 1815, '{"home": {"town": "London"}, "tags": ["x", "y"]}'), (2, 'Bo', 1900, '{"home": {"town": "Oslo"}}'), (3, 'Cy', null, null);
@@ -51,10 +53,11 @@ insert into genres values (1, 'science'), (2, 'travel'), (3, 'none');
 insert into book_genres values (1, 1, 5), (2, 1, 3), (3, 2, 1), (3, 1, 2);
 insert into folders values (1, 'root', null), (2, 'left', 1), (3, 'right', 1), (4, 'leaf', 2);
 insert into loans values (1, 1, 'ana'), (2, 1, 'ben'), (3, 3, 'ben');
+insert into q values (1, 2, 3, 1), (4, 5, 6, 1);
 insert into ledger values (1, 1, 5);
 insert into texts (id, words, data) values (1, 'The fat cats ran', '{"t": "fat rats"}'), (2, 'One quick fox', '{"t": "the dog"}'), (3, 'Les chats courent', null);
 insert into "My Things" values (1, 'dot', '{"a b": {"c.d": 1}, "-2": "neg"}', 7, 1), (2, 'x', null, 8, null);
 
-grant select, insert, update, delete on authors, shelves, books, covers, genres, book_genres, folders, loans, novels, texts, "My Things", circles, people, circle_people to authenticated;
+grant select, insert, update, delete on q, authors, shelves, books, covers, genres, book_genres, folders, loans, novels, texts, "My Things", circles, people, circle_people to authenticated;
 grant execute on all functions in schema lib to authenticated;
 reset search_path;
