@@ -60,9 +60,9 @@ func (a *answer) take(rows *pgconn.ResultReader) error {
 
 func (a *answer) row(values ...[]byte) error {
 	a.rows++
-	json := values[0]
-	if json == nil {
-		json = []byte("null")
+	json := []byte("null")
+	if len(values) > 0 && values[0] != nil { // CSV may have no columns
+		json = values[0]
 	}
 	switch {
 	case a.r.Method == http.MethodHead:

@@ -7,9 +7,9 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// columns begins the answer to a result with these columns: in CSV with their names.
+// columns begins the answer to a result with these columns, perhaps none: in CSV with their names.
 func (a *answer) columns(fields []pgconn.FieldDescription) {
-	a.binary = fields[0].DataTypeOID == pgtype.ByteaOID // also of a domain over bytea
+	a.binary = len(fields) > 0 && fields[0].DataTypeOID == pgtype.ByteaOID // also of a domain over bytea
 	if !a.media.csv || a.r.Method == http.MethodHead {
 		return
 	}

@@ -50,6 +50,7 @@ func TestMediaTypes(t *testing.T) {
 			want:    "id,title,price\n1,\"Salt Harbour\",12.50\n2,\"The Quiet Ledger\",8.00\n3,\"Northern Kites\",\n4,\"Tide, Tables (2nd)\",3.20",
 			headers: "Content-Type: text/csv; charset=utf-8 | Content-Range: 0-3/*"},
 		{name: "CSV of nothing", who: "ana", path: "books?select=id,title&id=eq.9", header: csv, status: 200, want: "id,title"},
+		{name: "CSV of no columns", who: "ana", path: "books?select=authors()&id=eq.1", header: csv, status: 200, want: ""},
 		{name: "the first that is served", who: "ana", path: "genres?select=id&id=eq.1", header: "Accept: image/png, application/json", status: 200, want: ids("1")},
 		{name: "any", who: "ana", path: "genres?select=id&id=eq.1", header: "Accept: */*", status: 200, want: ids("1")},
 		{name: "none", who: "ana", path: "genres", header: "Accept: image/png", status: 406, want: `…"PGRST107"`},
