@@ -39,7 +39,7 @@ func TestLibraries(t *testing.T) {
 	)
 
 	tests := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec",
-		"functions.test.mjs", "users.test.mjs", "assets.test.mjs", "postgrest.test.mjs")
+		"functions.test.mjs", "users.test.mjs", "assets.test.mjs", "email.test.mjs", "postgrest.test.mjs")
 	tests.Env = environment
 	report, err := tests.CombinedOutput()
 	if err != nil {
