@@ -24,6 +24,10 @@ func (g *Gateway) authorize(r *http.Request) (refusal Answer, refused bool) {
 		if apikey != g.ServiceKey() {
 			return g.unauthenticated(), true
 		}
+	case strings.HasPrefix(path, "/mailboxes/v1"):
+		if bearer != g.ServiceKey() {
+			return g.unauthenticated(), true
+		}
 	case strings.HasPrefix(path, "/projects/v1/admin/"):
 		if project, _, _ := strings.Cut(strings.TrimPrefix(path, "/projects/v1/admin/"), "/"); project != ProjectID {
 			return g.failure(http.StatusNotFound, "PROJECT_NOT_FOUND", "There is no such project."), true
