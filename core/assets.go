@@ -48,9 +48,9 @@ type PutAsset struct {
 	ExifPolicy  string // "keep", which empty means, or "strip"
 }
 
-// Put keeps bytes under a key, in place of what it named before. The bytes of a strings.Reader, a bytes.Reader or a file
-// are sent from its beginning and can be sent again after a failure; those of any other reader are sent once, as they
-// come. At most wire.MaxAsset.
+// Put keeps bytes under a key, in place of what it named before: at most wire.MaxAsset. The bytes of a strings.Reader,
+// a bytes.Reader or a file are sent from its beginning, and again after a failure that allows it; those of another
+// reader once, as they come.
 func (a Assets) Put(ctx context.Context, key string, body io.Reader, o PutAsset) (wire.AssetRef, error) {
 	const op = "put asset"
 	header, err := a.plane.bearer(op)

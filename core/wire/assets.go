@@ -198,7 +198,7 @@ func plainValue(value any) bool {
 func plainText(text string) bool { return !strings.ContainsRune(text, 0) }
 
 // AssetKeyRules say which keys an asset can have. They are Core's; hosted Run402 may take more.
-const AssetKeyRules = "a key has 1 to 1024 of A-Z a-z 0-9 . _ - and /, no empty, \".\" or \"..\" segment, and does not " +
+const AssetKeyRules = `a key has 1 to 1024 of A-Z a-z 0-9 . _ - and /, no empty, "." or ".." segment, and does not ` +
 	"begin with _cas/, _staging/ or _run402/"
 
 // ValidAssetKey reports whether an asset can have this key; see AssetKeyRules.

@@ -297,11 +297,11 @@ func (b *breaking) Read(p []byte) (int, error) {
 
 func TestAStoreThatFailsIsSaid(t *testing.T) {
 	eachStore(t, func(t *testing.T, f *fixture) {
-		real, err := f.opened(t.Context())
+		whole, err := f.opened(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &failing{store: real}
+		s := &failing{store: whole}
 		f.Assets.store = s
 		s.keepFails.Store(true)
 		wantCode(t, f.tryPut(t, "broken", []byte("x")), http.StatusServiceUnavailable, "STORAGE_UNAVAILABLE")
@@ -323,7 +323,7 @@ func TestAStoreThatFailsIsSaid(t *testing.T) {
 		}()
 		s.breaksOff.Store(false)
 		for _, name := range f.objects(t) { // somebody was at the store
-			if err := real.remove(t.Context(), name); err != nil {
+			if err := whole.remove(t.Context(), name); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -2,6 +2,7 @@ package assets
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -64,7 +65,7 @@ func (b bucket) names(ctx context.Context) ([]string, error) {
 	var out []string
 	for list := b.List(nil); ; {
 		object, err := list.Next(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out, nil
 		}
 		if err != nil {
@@ -104,7 +105,7 @@ func (r *rangeReader) Read(p []byte) (int, error) {
 	}
 	n, err := r.reader.Read(p)
 	r.offset += int64(n)
-	if err == io.EOF && r.offset < r.size {
+	if errors.Is(err, io.EOF) && r.offset < r.size {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err

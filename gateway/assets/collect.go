@@ -43,9 +43,9 @@ func (a *Assets) collectSoon() {
 	})
 }
 
-// Collect deletes from the store what nothing has referred to for its grace, and what puts left behind that were killed.
-// First it takes their rows, so that no put counts on them any more; then it deletes the objects, by names that no later
-// object has. It may be ended at any point, and go on at once in several copies of the program.
+// Collect deletes from the store what nothing has referred to for its grace, and what killed puts left behind. First it
+// takes their rows, so that no put counts on them any more; then it deletes the objects, by names that no later object
+// has. It may be ended at any point, and go on at once in several copies of the program.
 func (a *Assets) Collect(ctx context.Context) error {
 	s, err := a.opened(ctx)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"math"
 )
 
 // image is what the header of an image says.
@@ -97,11 +98,11 @@ func bmpSize(head []byte) image {
 	if len(head) < 26 || binary.LittleEndian.Uint32(head[14:]) < 40 {
 		return img
 	}
-	width, height := int32(binary.LittleEndian.Uint32(head[18:])), int32(binary.LittleEndian.Uint32(head[22:]))
-	if height < 0 {
+	width, height := binary.LittleEndian.Uint32(head[18:]), binary.LittleEndian.Uint32(head[22:])
+	if height > math.MaxInt32 {
 		height = -height
 	}
-	if width > 0 && height > 0 {
+	if width <= math.MaxInt32 && height <= math.MaxInt32 {
 		img.width, img.height = int(width), int(height)
 	}
 	return img
@@ -151,7 +152,7 @@ func heifSize(r io.Reader) image {
 		case "ispe":
 			if len(b.data) >= 12 {
 				w, h := binary.BigEndian.Uint32(b.data[4:]), binary.BigEndian.Uint32(b.data[8:])
-				if uint64(w)*uint64(h) > uint64(img.width)*uint64(img.height) && w < 1<<31 && h < 1<<31 {
+				if w <= math.MaxInt32 && h <= math.MaxInt32 && int64(w)*int64(h) > int64(img.width)*int64(img.height) {
 					img.width, img.height = int(w), int(h)
 				}
 			}

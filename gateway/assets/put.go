@@ -95,7 +95,7 @@ func contentType(given string) (string, error) {
 	media, _, err := mime.ParseMediaType(given)
 	if err != nil || len(given) > longest || !strings.Contains(media, "/") ||
 		strings.ContainsFunc(given, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return "", refuse(http.StatusBadRequest, "INVALID_CONTENT_TYPE", "Content-Type must be a media type such as image/png")
+		return "", refuse(http.StatusBadRequest, "INVALID_CONTENT_TYPE", "Content-Type must be a media type, as image/png")
 	}
 	return given, nil
 }

@@ -55,15 +55,16 @@ func (a *Assets) locked(ctx context.Context, do func(pgx.Tx) error) error {
 // whether the store has the object already.
 func (a *Assets) reserve(ctx context.Context, sum []byte, size int64) (id int64, stored bool, err error) {
 	err = a.locked(ctx, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `
+		err := tx.QueryRow(ctx, "select id, stored from internal.asset_objects where sha256 = $1 and expires_at is null",
+			sum).Scan(&id, &stored)
+		if !errors.Is(err, pgx.ErrNoRows) { // an asset refers to it: no row to write, and no more bytes to count
+			return err
+		}
+		err = tx.QueryRow(ctx, `
 			insert into internal.asset_objects as o (sha256, size_bytes, expires_at)
 			values ($1, $2, now() + $3 * interval '1 microsecond')
 			on conflict (sha256) do update set expires_at = greatest(o.expires_at, excluded.expires_at)
-				where o.expires_at is not null
 			returning id, stored`, sum, size, a.hold.Microseconds()).Scan(&id, &stored)
-		if errors.Is(err, pgx.ErrNoRows) { // an asset refers to it: nothing to do, and no more bytes to count
-			return tx.QueryRow(ctx, "select id, stored from internal.asset_objects where sha256 = $1", sum).Scan(&id, &stored)
-		}
 		if err != nil {
 			return err
 		}

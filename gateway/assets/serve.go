@@ -152,7 +152,7 @@ func (b *watched) begin() error {
 
 func (b *watched) Read(p []byte) (int, error) {
 	n, err := b.ReadSeekCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		b.failed = err
 	}
 	return n, err

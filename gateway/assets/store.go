@@ -40,8 +40,8 @@ type upload struct {
 	size int64
 }
 
-// receive writes a body to a temporary file, and hashes it on the way: memory does not grow with it. The caller discards
-// the upload.
+// receive writes a body to a temporary file, and hashes it on the way: memory does not grow with it. The caller
+// discards the upload.
 func receive(s store, body io.Reader) (u *upload, err error) {
 	file, err := s.spool()
 	if err != nil {

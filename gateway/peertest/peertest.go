@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Build returns the path of a tool of e2e/peers, which the go command builds once and keeps in its cache. Where it cannot
-// be built, as without a network, the test is skipped, and fails when CI is set.
+// Build returns the path of a tool of e2e/peers, which the go command builds once and keeps in its cache. Where it
+// cannot be built, as without a network, the test is skipped, and fails when CI is set.
 func Build(t testing.TB, tool string) string {
 	t.Helper()
 	root, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}").Output()
@@ -97,11 +97,7 @@ func S3(t *testing.T) string {
 	t.Helper()
 	program := Build(t, "versitygw")
 	const key, secret, bucket = "tester", "tester-secret", "assets"
-	dir, err := os.MkdirTemp("", "s3")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := t.TempDir()
 	for _, sub := range []string{"data/" + bucket, "meta"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			t.Fatal(err)
