@@ -86,6 +86,17 @@ func TestEmbed(t *testing.T) {
 	))
 }
 
+func TestPartitionsAreUnknownToTheCatalog(t *testing.T) {
+	h := library(t, nil)
+	missing := `{"code":"PGRST205","message":"Could not find the table 'lib.years_old' in the schema cache","details":null,"hint":null}`
+	run(t, []exchange{
+		{name: "put", who: "ana", method: "PUT", path: "years_old?year=eq.1", body: `{"year":1}`, via: h, status: 404, want: missing},
+		{name: "options", who: "ana", method: "OPTIONS", path: "years_old", via: h, status: 404, want: missing},
+		{name: "put into all of it", who: "ana", method: "PUT", path: "years?year=eq.1", body: `{"year":1}`, via: h,
+			header: "Prefer: return=representation", status: 201, want: `[{"year":1}]`},
+	})
+}
+
 // Whatever the statement calls its own rows, a column may be called the same.
 func TestColumnsOfTheNamesThatStatementsUse(t *testing.T) {
 	h := library(t, nil)

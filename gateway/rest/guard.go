@@ -52,10 +52,15 @@ func violation(nonce string, err error) error {
 			Message: "Query result exceeds max-affected preference constraint",
 			Details: "The query affects " + count + " rows"}
 	case "key":
-		return &Error{Status: http.StatusBadRequest, Code: "PGRST115",
-			Message: "Payload values do not match URL in primary key column(s)"}
+		return keyMismatch()
 	default:
 		n, _ := strconv.ParseInt(count, 10, 64) // count(*) is a number
 		return notSingular(n)
 	}
+}
+
+// keyMismatch is the answer to a PUT of a row other than its filters name.
+func keyMismatch() *Error {
+	return &Error{Status: http.StatusBadRequest, Code: "PGRST115",
+		Message: "Payload values do not match URL in primary key column(s)"}
 }

@@ -73,7 +73,7 @@ func (h *Handler) explain(req *request, err error) error {
 		return &Error{Status: statusOf(pg, req.as.Role), Code: pg.Code, Message: pg.Message}
 	case refusal != nil:
 		return refusal
-	case !c.Exists:
+	case !c.Exists, pg.Message == "": // or the catalog leaves it out, as it does partitions
 		return tableNotFound(at, c.Tables)
 	case len(c.Columns) == 0: // whatever was wrong, the role has no business with the table's columns
 		return closed(req, at.name)

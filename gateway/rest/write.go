@@ -287,7 +287,7 @@ func (m *mutation) resolution() string {
 	return m.prefer.resolution
 }
 
-// checkPut makes sure that the filters of a PUT name one row by its primary key.
+// checkPut makes sure that the filters of a PUT name one row by its primary key, which its body has to have too.
 func (m *mutation) checkPut() error {
 	var named []string
 	for _, c := range m.query.where.kids {
@@ -300,6 +300,9 @@ func (m *mutation) checkPut() error {
 	if len(named) == 0 || !sameSet(named, m.table.Key) {
 		return &Error{Status: http.StatusMethodNotAllowed, Code: "PGRST105",
 			Message: "Filters must include all and only primary key columns with 'eq' operators"}
+	}
+	if !containsAll(m.cols, named) {
+		return keyMismatch()
 	}
 	return nil
 }

@@ -86,6 +86,8 @@ func TestWrites(t *testing.T) {
 		{exchange{name: "put elsewhere", who: "ana", method: "PUT", path: "pairs?a=eq.1&b=eq.2", body: `{"a":1,"b":1,"note":"p"}`, status: 400,
 			want: `…"PGRST115"`}, after{"select note from p1.pairs where b = 1", "x"}},
 		{exchange{name: "put without the key", who: "ana", method: "PUT", path: "pairs?a=eq.1", body: `{"a":1,"b":1}`, status: 405, want: `…"PGRST105"`}, after{}},
+		{exchange{name: "put of no key", who: "ana", method: "PUT", path: "pairs?a=eq.1&b=eq.1", body: `[{}]`, status: 400, want: `…"PGRST115"`}, after{}},
+		{exchange{name: "put of half a key", who: "ana", method: "PUT", path: "pairs?a=eq.1&b=eq.1", body: `{"a":1}`, status: 400, want: `…"PGRST115"`}, after{}},
 		{exchange{name: "put with a limit", who: "ana", method: "PUT", path: "pairs?a=eq.1&b=eq.1&limit=1", body: `{"a":1,"b":1}`, status: 400, want: `…"PGRST114"`}, after{}},
 
 		{exchange{name: "update", who: "ana", method: "PATCH", path: "items?id=gt.1&select=id,title&order=id.desc", body: `{"title":"same","done":true}`,

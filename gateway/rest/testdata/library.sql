@@ -31,6 +31,8 @@ create table circle_people (circle int references circles, person int references
 create table circle_spies (circle int references circles, person int references people, primary key (circle, person));
 create view novels as select id, title, author as writer, shelf from books where pages > 200;
 create table q (q int primary key, r int, w int, book int references books);
+create table years (year int primary key) partition by range (year);
+create table years_old partition of years for values from (0) to (2000);
 create table texts (id int primary key, words text, vec tsvector generated always as (to_tsvector('english', words)) stored, data jsonb);
 create table "My Things" ("the id" int primary key, "x.y" text, "say ""hi""" jsonb, "ÄÖ" int, shelf int references shelves);
 
@@ -58,6 +60,6 @@ insert into ledger values (1, 1, 5);
 insert into texts (id, words, data) values (1, 'The fat cats ran', '{"t": "fat rats"}'), (2, 'One quick fox', '{"t": "the dog"}'), (3, 'Les chats courent', null);
 insert into "My Things" values (1, 'dot', '{"a b": {"c.d": 1}, "-2": "neg"}', 7, 1), (2, 'x', null, 8, null);
 
-grant select, insert, update, delete on q, authors, shelves, books, covers, genres, book_genres, folders, loans, novels, texts, "My Things", circles, people, circle_people to authenticated;
+grant select, insert, update, delete on q, years, years_old, authors, shelves, books, covers, genres, book_genres, folders, loans, novels, texts, "My Things", circles, people, circle_people to authenticated;
 grant execute on all functions in schema lib to authenticated;
 reset search_path;
