@@ -171,7 +171,8 @@ func (e Email) Messages(ctx context.Context, q MessageQuery) (wire.MessageList, 
 func (e Email) Message(ctx context.Context, mailbox, id string) (wire.Message, error) {
 	const op = "get email"
 	if id == "" || strings.ContainsFunc(id, func(r rune) bool { return !isWordRune(r) && r != '-' }) {
-		return wire.Message{}, notSent(op, CodeInvalidRequest, "this is no id of a message", "List the messages: each has one.")
+		return wire.Message{}, notSent(op, CodeInvalidRequest, "this is no id of a message",
+			"List the messages: each has one.")
 	}
 	list, err := e.mailboxes(ctx, op)
 	if err != nil {

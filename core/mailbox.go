@@ -37,12 +37,15 @@ func isMailboxID(s string) bool {
 	return ok && rest != "" && !strings.ContainsFunc(rest, func(r rune) bool { return !isWordRune(r) })
 }
 
+const severalMailboxes = "there are several mailboxes, and none is the default"
+
 // discover chooses a mailbox by the later rules of section 7.1: the default, else the only one that can send.
 func discover(list wire.MailboxList) (wire.Mailbox, *Error) {
-	fail := func(code, message, hint string) (wire.Mailbox, *Error) {
+	var none wire.Mailbox
+	fail := func(code, message, hint string) *Error {
 		e := notSent(opDiscoverMailbox, code, message, hint)
 		e.Details, e.NextActions = addresses(list.Mailboxes), list.NextActions
-		return wire.Mailbox{}, e
+		return e
 	}
 	blocked := func(b wire.Mailbox) bool {
 		reason := ""
@@ -53,7 +56,7 @@ func discover(list wire.MailboxList) (wire.Mailbox, *Error) {
 		return reason == "provider_not_configured" || reason == "provider_misconfigured" ||
 			ready != nil && (ready.Status == wire.ProviderNotConfigured || ready.Status == wire.ProviderMisconfigured)
 	}
-	provider := func() (wire.Mailbox, *Error) {
+	provider := func() *Error {
 		return fail(CodeMailProvider, "this backend cannot send mail now", "Its operator has to set a provider that works.")
 	}
 	if id := list.Settings.DefaultOutboundMailboxID; id != nil && *id != "" {
@@ -62,20 +65,20 @@ func discover(list wire.MailboxList) (wire.Mailbox, *Error) {
 		case i >= 0 && canSend(list.Mailboxes[i]):
 			return list.Mailboxes[i], nil
 		case i >= 0 && blocked(list.Mailboxes[i]):
-			return provider()
+			return none, provider()
 		}
-		return fail(CodeMailboxInvalid, "the default mailbox cannot send", "Name another, or change the default.")
+		return none, fail(CodeMailboxInvalid, "the default mailbox cannot send", "Name another, or change the default.")
 	}
 	ready := slices.DeleteFunc(slices.Clone(list.Mailboxes), func(b wire.Mailbox) bool { return !canSend(b) })
 	switch {
 	case len(ready) == 1:
 		return ready[0], nil
 	case len(ready) > 1:
-		return fail(CodeMailboxAmbiguous, "there are several mailboxes, and none is the default", "Name the one to send from.")
+		return none, fail(CodeMailboxAmbiguous, severalMailboxes, "Name the one to send from.")
 	case len(list.Mailboxes) > 0 && blocked(list.Mailboxes[0]):
-		return provider()
+		return none, provider()
 	}
-	return fail(CodeMailboxRequired, "this project has no mailbox to send from", "Make one first.")
+	return none, fail(CodeMailboxRequired, "this project has no mailbox to send from", "Make one first.")
 }
 
 func canSend(b wire.Mailbox) bool {
@@ -102,7 +105,7 @@ func (e Email) reader(ctx context.Context, op, mailbox string) (string, error) {
 	case len(list.Mailboxes) == 1:
 		return list.Mailboxes[0].MailboxID, nil
 	}
-	code, message, hint := CodeMailboxAmbiguous, "there are several mailboxes, and none is the default", "Name the one to read."
+	code, message, hint := CodeMailboxAmbiguous, severalMailboxes, "Name the one to read."
 	if len(list.Mailboxes) == 0 {
 		code, message, hint = CodeMailboxRequired, "this project has no mailbox", "Make one first."
 	}

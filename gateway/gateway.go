@@ -203,7 +203,8 @@ func (g *Gateway) health(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	health := wire.HealthStatus{
 		Status: "ok", Service: "functions-mcp", Version: g.opts.Version,
-		Honours: []string{wire.HonoursMaxAffected, wire.HonoursReadOnlySQL},
+		Providers: map[string]string{"mail": g.mail.Standing()},
+		Honours:   []string{wire.HonoursMaxAffected, wire.HonoursReadOnlySQL},
 	}
 	status := http.StatusOK
 	if _, err := g.db.get(ctx); err != nil {

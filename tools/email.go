@@ -95,7 +95,7 @@ type sendEmailInput struct {
 	HTML        string          `json:"html"`
 	Text        string          `json:"text" doc:"Instead of html, or beside it"`
 	Template    mailTemplate    `json:"template"`
-	Variables   json.RawMessage `json:"variables" doc:"project_invite: project_name, invite_url. magic_link: project_name, link_url and/or code, expires_in. notification: project_name, message"`
+	Variables   json.RawMessage `json:"variables"`
 	FromName    string          `json:"from_name"`
 	InReplyTo   string          `json:"in_reply_to" doc:"message_id"`
 	Mailbox     string          `json:"mailbox" doc:"Address to send from; default the project's"`

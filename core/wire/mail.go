@@ -17,8 +17,8 @@ const (
 	MaxMessagesListed = 200
 )
 
-// ValidRecipient reports whether a text is one bare ASCII address, as ana@example.com: without a name, a list, quotes or
-// anything else that a header, a command or a pattern could mistake for another.
+// ValidRecipient reports whether a text is one bare ASCII address, as ana@example.com: without a name, a list, quotes
+// or anything else that a header, a command or a pattern could mistake for another.
 func ValidRecipient(to string) bool {
 	local, domain, ok := strings.Cut(to, "@")
 	odd := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"<>(),:;@\\[]`, r) }
@@ -135,7 +135,7 @@ type Message struct {
 	DeliveryState     string           `json:"delivery_state"`
 	Provider          string           `json:"provider"`
 	ProviderMessageID *string          `json:"provider_message_id"`
-	Error             *string          `json:"error"` // ours: what the provider said last, when it did not take the message
+	Error             *string          `json:"error"` // ours: what the provider said last, if it said no
 	Attachments       []AttachmentMeta `json:"attachments_meta"`
 	InReplyTo         *string          `json:"in_reply_to_message_id"`
 	CreatedAt         string           `json:"created_at"`

@@ -25,6 +25,8 @@ type HealthStatus struct {
 	Service string   `json:"service,omitempty"`
 	Version string   `json:"version,omitempty"`
 	Honours []string `json:"honours,omitempty"`
+	// Providers are what the gateway sends by: "mail": "outbox, configured". Ours [R].
+	Providers map[string]string `json:"providers,omitempty"`
 }
 
 // What a backend may say it honours.

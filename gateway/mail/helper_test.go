@@ -172,6 +172,8 @@ func (a answered) refused(t testing.TB, status int, code string) answered {
 	return a
 }
 
+func (a answered) is(name string, want any) bool { return a.body[name] == want }
+
 func (a answered) text(name string) string {
 	text, _ := a.body[name].(string)
 	return text

@@ -120,6 +120,12 @@ func (m *Mail) Routes(mux *http.ServeMux, guard func(http.HandlerFunc) http.Hand
 	}
 }
 
+// Standing is the provider and whether it can be used, for whoever asks how the gateway is.
+func (m *Mail) Standing() string {
+	r := m.readiness()
+	return r.Provider + ", " + r.Status
+}
+
 // readiness is the provider's, with the domain that mail is from.
 func (m *Mail) readiness() *wire.Readiness {
 	if m.opts.Provider == nil {

@@ -198,7 +198,7 @@ func setProvider() wire.NextAction {
 	return wire.NextAction{
 		Type: "edit_request", Path: "host environment", Auth: "operator",
 		Why:    "Mail needs a relay that works: set RUN402_SMTP_URL, and RUN402_EMAIL_FROM_DOMAIN.",
-		Fields: map[string]any{"RUN402_SMTP_URL": "smtps://user:password@smtp.example.com"},
+		Fields: map[string]any{"RUN402_SMTP_URL": "smtps://smtp.example.com"},
 	}
 }
 
@@ -313,7 +313,8 @@ func (m *Mail) settings(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "update internal.mailboxes set is_default = false where is_default"); err != nil || value == nil {
+		_, err := tx.Exec(ctx, "update internal.mailboxes set is_default = false where is_default")
+		if err != nil || value == nil {
 			return err
 		}
 		if idSyntax.MatchString(id) {

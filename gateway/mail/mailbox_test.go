@@ -14,12 +14,12 @@ func TestTheFirstMailboxIsTheDefault(t *testing.T) {
 		t.Errorf("without a mailbox: %v", next)
 	}
 	first := s.do(t, "POST", "", `{"slug":"hello"}`).want(t, 201)
-	if first.text("address") != "hello@shop.example.com" || first.body["is_default_outbound"] != true ||
-		first.body["can_send"] != true || first.body["can_receive"] != false || first.text("status") != "active" {
+	if first.text("address") != "hello@shop.example.com" || !first.is("is_default_outbound", true) ||
+		!first.is("can_send", true) || !first.is("can_receive", false) || first.text("status") != "active" {
 		t.Errorf("the first: %s", first.raw)
 	}
 	second := s.do(t, "POST", "", `{"slug":"orders"}`).want(t, 201)
-	if second.body["is_default_outbound"] != false {
+	if !second.is("is_default_outbound", false) {
 		t.Errorf("the second: %s", second.raw)
 	}
 	list = s.do(t, "GET", "", nil).want(t, 200)
@@ -37,7 +37,7 @@ func TestTheFirstMailboxIsTheDefault(t *testing.T) {
 		t.Errorf("changed: %s", changed.raw)
 	}
 	s.do(t, "PATCH", "/settings", `{"default_outbound_mailbox_id":"mbx_0000000000000000"}`).refused(t, 409, "DEFAULT_MAILBOX_INVALID")
-	if got := s.do(t, "GET", "/"+second.text("mailbox_id"), nil).want(t, 200); got.body["is_default_outbound"] != true {
+	if got := s.do(t, "GET", "/"+second.text("mailbox_id"), nil).want(t, 200); !got.is("is_default_outbound", true) {
 		t.Errorf("a refused change was made: %s", got.raw)
 	}
 	none := s.do(t, "PATCH", "/settings", `{"default_outbound_mailbox_id":null}`).want(t, 200)
@@ -98,14 +98,14 @@ func TestMailboxLimitAndReuseOfASlug(t *testing.T) {
 func TestAProviderThatIsNotThere(t *testing.T) {
 	s := newService(t, nil)
 	box := s.do(t, "POST", "", `{"slug":"hello"}`).want(t, 201)
-	if box.body["can_send"] != false || box.text("send_blocked_reason") != "provider_not_configured" {
+	if !box.is("can_send", false) || box.text("send_blocked_reason") != "provider_not_configured" {
 		t.Errorf("mailbox: %s", box.raw)
 	}
 	// The provider comes first: even a mailbox that there is not gets the same answer.
 	for _, id := range []string{box.text("mailbox_id"), "mbx_0000000000000000"} {
 		got := s.sendFrom(t, id, `nonsense`).refused(t, 503, "PROVIDER_NOT_CONFIGURED")
 		ready := got.body["provider_readiness"].(map[string]any)
-		if ready["status"] != wire.ProviderNotConfigured || len(got.body["next_actions"].([]any)) == 0 || got.body["retryable"] != false {
+		if ready["status"] != wire.ProviderNotConfigured || len(got.body["next_actions"].([]any)) == 0 || !got.is("retryable", false) {
 			t.Errorf("refusal: %s", got.raw)
 		}
 	}

@@ -16,9 +16,9 @@ import (
 )
 
 // queue brings messages to the provider. It is the table internal.messages: whoever takes a message puts its due_at off
-// by a lease and renews it while the message is being handed over, so that each is taken once, and again by another when
-// its taker died. A message can be handed over twice only if its taker died, or lost the database for longer than the
-// lease, between the provider's yes and the row's; its Message-ID is the same then, by which receivers know it again.
+// by a lease and renews it while the message is being handed over, so that each is taken once, and again by another
+// when its taker died. A message can be handed over twice only if its taker died, or lost the database for longer than
+// the lease, between the provider's yes and the row's; its Message-ID is the same then, by which receivers know it.
 type queue struct {
 	provider Provider
 	name     string // of the provider: what another one accepted is not ours to send
@@ -281,8 +281,8 @@ func (q *queue) outcome(j job, receipt Receipt, err error) *pgx.Batch {
 		status := wire.MailFailed
 		if rejection.Bounce {
 			status = wire.MailBounced
-			batch.Queue("insert into internal.suppressions (address, reason) values (lower($1), 'bounce') on conflict do nothing",
-				j.To)
+			batch.Queue(`insert into internal.suppressions (address, reason) values (lower($1), 'bounce')
+				on conflict do nothing`, j.To)
 		}
 		final(status, nil, shortened(rejection.Text))
 	case q.sending.Err() != nil: // it is ours that there was no time: the next start goes on at once

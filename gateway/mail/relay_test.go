@@ -197,7 +197,7 @@ func TestRefusalsOfARelay(t *testing.T) {
 			got := s.sendFrom(t, box, letterTo(to))
 			if test.status != "pending" {
 				got.refused(t, 502, "PROVIDER_REJECTED")
-				if got.text("delivery_state") != test.status || got.body["retryable"] != false || len(got.body["next_actions"].([]any)) == 0 {
+				if got.text("delivery_state") != test.status || !got.is("retryable", false) || len(got.body["next_actions"].([]any)) == 0 {
 					t.Errorf("refusal: %s", got.raw)
 				}
 				after := s.status(t, box, got.text("message_id"))

@@ -155,7 +155,8 @@ func (m *Mail) accept(ctx context.Context, db *pgxpool.Pool, b mailbox, id strin
 		_, err = tx.Exec(ctx, `
 			insert into internal.messages (id, mailbox_id, direction, rfc_message_id, from_address, to_address, subject,
 				body_text, template, attachments, in_reply_to, raw, status, provider, due_at, created_at)
-			values ($1, $2, 'outbound', $3, $4, $5, $6, $7, $8, $9, $10, $11, 'pending', $12, clock_timestamp(), clock_timestamp())`,
+			values ($1, $2, 'outbound', $3, $4, $5, $6, $7, $8, $9, $10, $11, 'pending', $12,
+				clock_timestamp(), clock_timestamp())`,
 			id, b.id, h.messageID, from, d.to, d.subject, d.text, template, files, inReplyTo, raw, m.queue.name)
 		return err
 	})

@@ -204,7 +204,7 @@ func TestSuppression(t *testing.T) {
 	}
 	s.sendFrom(t, box, letterTo("ben@example.com")).want(t, 201)
 	got := s.sendFrom(t, box, letterTo("ANA@example.com")).refused(t, 403, "RECIPIENT_SUPPRESSED")
-	if got.body["retryable"] != false || got.text("suppression_scope") != "project" || got.text("suppression_reason") != "manual" {
+	if !got.is("retryable", false) || got.text("suppression_scope") != "project" || got.text("suppression_reason") != "manual" {
 		t.Errorf("refusal: %s", got.raw)
 	}
 	bad := letterTo("ana@example.com")
@@ -282,7 +282,7 @@ func TestASuspendedMailboxSendsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.sendFrom(t, box, `nonsense`).refused(t, 403, "MAILBOX_NOT_SEND_READY")
-	if got := s.do(t, "GET", "/"+box, nil); got.body["can_send"] != false || got.text("send_blocked_reason") != "mailbox_suspended" {
+	if got := s.do(t, "GET", "/"+box, nil); !got.is("can_send", false) || got.text("send_blocked_reason") != "mailbox_suspended" {
 		t.Errorf("mailbox: %s", got.raw)
 	}
 }

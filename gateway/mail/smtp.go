@@ -22,7 +22,7 @@ type TLS string
 
 // The ways. Certificates are always verified.
 const (
-	TLSAuto     TLS = ""         // by STARTTLS where the relay offers it; a password is sent to another machine with it only
+	TLSAuto     TLS = ""         // by STARTTLS where it is offered; a password goes to another machine with it only
 	TLSRequired TLS = "required" // by STARTTLS, or not at all
 	TLSImplicit TLS = "implicit" // from the first byte, as on port 465
 	TLSOff      TLS = "off"

@@ -19,8 +19,8 @@ func step(name string, err error) error { return &stepError{name, err} }
 func (e *stepError) Error() string { return "the relay, at " + e.step + ": " + e.err.Error() }
 func (e *stepError) Unwrap() error { return e.err }
 
-// classified makes a Rejection of what no second try will mend. What is wrong between us and the relay, and not with the
-// message, is never one: the operator can mend it, and messages wait for that.
+// classified makes a Rejection of what no second try will mend. What is wrong between us and the relay, and not with
+// the message, is never one: the operator can mend it, and messages wait for that.
 func (s *SMTP) classified(ctx context.Context, err error) error {
 	var (
 		at    *stepError

@@ -38,7 +38,8 @@ const (
 func kinds() []kind {
 	return []kind{
 		{
-			name: "project_invite", subject: "You are invited to {{.project_name}}", needs: []string{"project_name", "invite_url"},
+			name: "project_invite", subject: "You are invited to {{.project_name}}",
+			needs: []string{"project_name", "invite_url"},
 		},
 		{
 			name: "magic_link", subject: "Sign in to {{.project_name}}", needs: []string{"project_name"},

@@ -5,6 +5,7 @@ package mailtest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -193,7 +194,7 @@ func program(t testing.TB) string {
 	path, err := build.Output()
 	if err != nil {
 		text := ""
-		if e, ok := err.(*exec.ExitError); ok {
+		if e, ok := errors.AsType[*exec.ExitError](err); ok {
 			text = string(e.Stderr)
 		}
 		t.Fatalf("build Mailpit: %v\n%s", err, text)
