@@ -135,6 +135,9 @@ func installCases() []installCase {
 		{name: "remote", env: remote},
 		{name: "url", command: Request{URL: "http://127.0.0.1:8402"},
 			env: map[string]string{"RUN402_USER_TOKEN": secretValue + "t"}},
+		{name: "relay", env: map[string]string{
+			"RUN402_SMTP_URL": "smtps://u:" + secretValue + "@smtp.example.com", "RUN402_EMAIL_FROM_DOMAIN": "example.com",
+		}},
 		{name: "print", command: Request{Print: true}},
 	}
 }
