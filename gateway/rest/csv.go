@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -17,7 +18,13 @@ func (a *answer) columns(fields []pgconn.FieldDescription) {
 		if i > 0 {
 			a.buf = append(a.buf, ',')
 		}
-		a.buf = appendCSV(a.buf, []byte(f.Name))
+		if strings.ContainsAny(f.Name, "\",\r\n") { // where PostgREST writes names as they are, which nobody can read
+			a.buf = append(a.buf, '"')
+			a.buf = append(a.buf, strings.ReplaceAll(f.Name, `"`, `""`)...)
+			a.buf = append(a.buf, '"')
+			continue
+		}
+		a.buf = append(a.buf, f.Name...)
 	}
 }
 

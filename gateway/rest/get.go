@@ -153,6 +153,9 @@ func (h *Handler) headRows(req *request, rows int64, total *int64) int {
 	if q := req.query; q.outmoded != nil {
 		req.w.Header().Set("Warning", q.outmoded.warning())
 	}
+	if seen := req.query.offset + rows; rows > 0 && total != nil && *total < seen {
+		total = &seen // the planner had guessed too low
+	}
 	if rows >= 0 {
 		req.w.Header().Set("Content-Range", contentRange(req.query.offset, rows, total))
 	}

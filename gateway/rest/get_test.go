@@ -160,7 +160,6 @@ func TestOrderAndRange(t *testing.T) {
 		page("at the total", "offset=3", count, 206, `[]`, "Content-Range: */3"),
 		page("beyond, not counted", "offset=9", "", 200, `[]`, ""),
 		page("negative limit", "limit=-1", "", 416, `…greater than or equal to zero`, ""),
-		page("limit that is no number", "limit=ten", "", 400, `…PGRST100`, ""),
 		page("bad direction", "order=id.up", "", 400, `…PGRST100`, ""),
 		page("order by nothing", "order=", "", 400, `…PGRST100`, ""),
 		{name: "head", who: "ana", method: "HEAD", path: "items", header: count, status: 200, headers: "Content-Range: 0-2/3"},

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -85,11 +86,13 @@ func (h *Handler) explain(req *request, err error) error {
 
 // catalogJSON runs a query of the system catalogs that returns one JSON value, as the request's role, and decodes it.
 func (h *Handler) catalogJSON(req *request, into any, sql string, args ...string) error {
+	as := req.as
+	as.timezone = "" // it may be what was wrong
 	st := statement{sql: sql}
 	for _, a := range args {
 		st.args = append(st.args, []byte(a))
 	}
-	return h.run(req.http, req.as, batch{
+	return h.run(req.http, as, batch{
 		readOnly:   true,
 		statements: []statement{st},
 		read: func(_ int, rows *pgconn.ResultReader) error {
@@ -202,15 +205,21 @@ func (c *cond) names(names []string) []string {
 	return names
 }
 
-// nearest returns the candidate that is most like name, or "" when none is like it.
+// nearest returns the candidate that is most like name, or "" when none is like it. Next to those that differ in a few
+// letters it takes the longest that name goes on from, as "books" for "books_by_year".
 func nearest(name string, candidates []string) string {
-	best, most := "", len([]rune(name))/3+1
+	name = strings.ToLower(name)
+	best, most, begins := "", len([]rune(name))/3+1, ""
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(name), strings.ToLower(c), most); d <= most && (best == "" || d < most) {
+		lower := strings.ToLower(c)
+		if d := distance(name, lower, most); d <= most && (best == "" || d < most) {
 			best, most = c, d
 		}
+		if len(c) > len(begins) && strings.HasPrefix(name, lower+"_") {
+			begins = c
+		}
 	}
-	return best
+	return cmp.Or(best, begins)
 }
 
 // distance is the Levenshtein distance of two words, or more than most when it is larger than that.

@@ -30,7 +30,8 @@ func (h *Handler) choose(c *invocation, cat *catalog.Catalog) error {
 	}
 	switch fits = c.fitting(all); len(fits) {
 	case 0:
-		return c.notFound(all, open.Names)
+		known := cat.FunctionNames(c.on.schema)
+		return c.notFound(all, slices.DeleteFunc(open.Names, func(name string) bool { return !slices.Contains(known, name) }))
 	case 1:
 		c.fn = fits[0]
 		return nil

@@ -174,7 +174,9 @@ func (p *planner) resolve(r *resource) error {
 	for i := range r.columns {
 		r.know(&r.columns[i].field)
 	}
-	r.judge(&r.where)
+	if err := r.judge(&r.where); err != nil {
+		return err
+	}
 	for i := range r.order {
 		if err := r.sortBy(&r.order[i]); err != nil {
 			return err
@@ -233,20 +235,30 @@ func (r *resource) column(name string) *catalog.Column {
 }
 
 // judge resolves the fields of a condition, and finds those that are no columns but embedded resources.
-func (r *resource) judge(c *cond) {
+func (r *resource) judge(c *cond) error {
 	for i := range c.kids {
-		r.judge(&c.kids[i])
+		if err := r.judge(&c.kids[i]); err != nil {
+			return err
+		}
 	}
 	if c.join != "" {
-		return
-	}
-	if c.op == "is" && (c.value == "null" || c.value == "not null") && len(c.path) == 0 {
-		c.embedded = r.kid(c.column)
+		return nil
 	}
 	r.know(&c.field)
-	if known := r.column(c.column); known != nil {
+	known := r.column(c.column)
+	if known != nil {
 		c.vector = known.Base != "tsvector"
 	}
+	if kid := r.kid(c.column); kid != nil && len(c.path) == 0 {
+		if c.op == "is" && (c.value == "null" || c.value == "not null") {
+			c.embedded = kid
+		} else if known == nil && r.table != nil {
+			return &Error{Status: http.StatusBadRequest, Code: "PGRST120",
+				Message: "Bad operator on the '" + c.column + "' embedded resource",
+				Details: "Only is null or not is null filters are allowed on embedded resources"}
+		}
+	}
+	return nil
 }
 
 func (r *resource) kid(label string) *resource {

@@ -1,7 +1,9 @@
 package rest
 
 import (
+	"errors"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -85,6 +87,13 @@ func unescape(s string) (string, error) {
 // set takes what a parameter says of the whole request, and returns one that is about a resource.
 func (q *query) set(key, value string, call bool) (p parameter, err error) {
 	switch key {
+	case "select", "columns", "on_conflict": // the first of them counts
+		if slices.Contains(q.said, key) {
+			return p, nil
+		}
+		q.said = append(q.said, key)
+	}
+	switch key {
 	case "select":
 		if q.columns, q.kids, err = parseSelect(value); len(q.columns)+len(q.kids) == 0 {
 			q.columns = nil
@@ -145,13 +154,18 @@ func (n *node) add(p parameter) error {
 		n.order = append(n.order, terms...)
 		return err
 	case "limit":
-		most, err := parseCount(p.key, p.value)
-		n.limit = &most
-		return err
+		n.limit = nil
+		if most, ok := parseCount(p.value); ok {
+			n.limit = &most
+		}
+		if n.limit != nil && *n.limit < 0 {
+			return rangeError("Limit should be greater than or equal to zero.")
+		}
+		return nil
 	case "offset":
-		first, err := parseCount(p.key, p.value)
+		first, _ := parseCount(p.value)
 		n.offset = max(first, 0)
-		return err
+		return nil
 	case "and", "or", "not.and", "not.or":
 		c, err := parseLogic(p.key, p.value)
 		n.where.kids = append(n.where.kids, c)
@@ -166,16 +180,13 @@ func (n *node) add(p parameter) error {
 	return err
 }
 
-// parseCount reads limit= and offset=. PostgREST ignores one that is no number; we say so, since the caller meant it.
-func parseCount(key, value string) (int64, error) {
-	n, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
-		return 0, parseError("%s=%s is not a whole number", key, clip(value))
+// parseCount reads limit= and offset=. As with PostgREST, what is no whole number says nothing.
+func parseCount(value string) (n int64, ok bool) {
+	n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, false
 	}
-	if n < 0 && key == "limit" {
-		return 0, rangeError("Limit should be greater than or equal to zero.")
-	}
-	return n, nil
+	return min(n, farRow), true
 }
 
 func rangeError(details string) *Error {

@@ -11,6 +11,7 @@ type query struct {
 	onConflict []string // on_conflict=
 	keys       []string // columns=: the keys of the body to write
 	outmoded   *node    // was named in a filter, an order or a range by its table, although it has an alias
+	said       []string // which of those that count once have come
 	args       []arg    // of a function that is called by GET: every parameter that is no filter
 }
 

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -35,6 +36,9 @@ func (h *Handler) write(req *request) error {
 		}
 	}
 	if err := m.choose(); err != nil {
+		if h.opts.Catalog != nil {
+			err = cmp.Or(h.describe(m), err) // that there is no such table is the graver mistake
+		}
 		return err
 	}
 	if _, err := h.plan(req); err != nil {

@@ -91,6 +91,11 @@ func TestEmbeddedFilters(t *testing.T) {
 		refused("other operators are for columns alone", "books?select=id,authors()&authors=eq.1", 400, `…"42703"`),
 		refused("not embedded", "books?select=id&authors.id=eq.1", 400,
 			`…"PGRST108"…'authors' is not an embedded resource in this request…Verify that 'authors' is included in the 'select' query parameter.`),
+		refused("another filter than on null", "books?select=id,authors(name)&authors=eq.1", 400,
+			`{"code":"PGRST120","message":"Bad operator on the 'authors' embedded resource",`+
+				`"details":"Only is null or not is null filters are allowed on embedded resources","hint":null}`),
+		refused("a name that goes on from the right one", "books?select=id,authors_by_age(name)", 400,
+			`…"PGRST200"…Perhaps you meant 'authors' instead of 'authors_by_age'.`),
 		refused("order of what is not embedded", "books?select=id&authors.order=id", 400, `…"PGRST108"`),
 	})
 }

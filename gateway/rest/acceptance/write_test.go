@@ -91,6 +91,10 @@ func TestUpsert(t *testing.T) {
 		put("PUT without its key", "genres?name=eq.fiction", `{"id":1,"name":"x"}`, 405, `…"PGRST105"`),
 		put("PUT with another operator", "genres?id=gt.1", `{"id":1,"name":"x"}`, 405, `…"PGRST105"`),
 		put("PUT of another key", "genres?id=eq.1", `{"id":2,"name":"x"}`, 400, `…"PGRST115"`),
+		put("PUT without its key in the body", "genres?id=eq.1", `{"name":"x"}`, 400, `…"PGRST115"`),
+		put("PUT of nothing", "genres?id=eq.1", `{}`, 400, `…"PGRST115"`),
+		put("PUT into a partition, whose rows are its table's", "days_2024?day=eq.2024-05-05&n=eq.1", `{"day":"2024-05-05","n":1}`, 404, `…"PGRST205"…days_2024`),
+		{name: "PATCH of what is not there, whatever the body", who: "ana", method: "PATCH", path: "clippings?id=eq.1", body: `[{"a":1},{"a":2}]`, status: 404, want: `…"PGRST205"`},
 		put("PUT with a limit", "genres?id=eq.1&limit=1", `{"id":1,"name":"x"}`, 400, `…"PGRST114"`),
 	})
 }
@@ -146,7 +150,9 @@ func TestPreferences(t *testing.T) {
 			`…"PGRST122"…Invalid preferences given with handling=strict…colour=blue`, ""),
 		{name: "time zone", who: "ana", path: "events?select=at&id=eq.1", header: "Prefer: timezone=Asia/Tokyo", status: 200,
 			want: `[{"at":"2024-03-02T03:00:00+09:00"}]`, headers: "Preference-Applied: timezone=Asia/Tokyo"},
-		{name: "time zone that is none", who: "ana", path: "events?select=at&id=eq.1", header: "Prefer: timezone=Jupiter/Red_Spot", status: 400, want: `…`},
+		{name: "time zone that is none", who: "ana", path: "events?select=at&id=eq.1", header: "Prefer: timezone=Jupiter/Red_Spot", status: 400, want: `…"22023"`},
+		{name: "time zone with seconds", who: "ana", path: "events?select=at&id=eq.1", header: "Prefer: timezone=01:02:03", status: 400,
+			want: `…PostgreSQL does not support leap seconds.`},
 		{name: "several headers", who: "ana", path: "genres?select=id&limit=1&order=id", header: "Prefer: handling=lenient | Prefer: count=exact", status: 206,
 			want: ids("1"), headers: "Content-Range: 0-0/3"},
 	})
