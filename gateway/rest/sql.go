@@ -268,8 +268,8 @@ func (b *builder) limit(q *node) {
 // toJSON writes the beginning of a select that makes compact JSON of each row of the subquery "q" that follows.
 func (b *builder) toJSON(m media) { b.add("select ", m.form(), " from (") }
 
-// form is what is selected of the rows "q": one column of JSON, or for CSV all of them. It is q.*, since q alone would be
-// a column of that name if the rows have one.
+// form is what is selected of the rows "q": one column of JSON, or for CSV all of them. It is q.*, since q alone would
+// be a column of that name if the rows have one.
 func (m media) form() string {
 	switch value := cmp.Or(m.value, "row_to_json(q.*)"); {
 	case m.csv:
