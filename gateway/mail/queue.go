@@ -288,11 +288,11 @@ func (q *queue) outcome(j job, receipt Receipt, err error) *pgx.Batch {
 	case q.sending.Err() != nil: // it is ours that there was no time: the next start goes on at once
 		batch.Queue("update internal.messages set due_at = now(), attempts = attempts - 1 where id = $1", j.ID)
 	case j.attempts >= maxTries:
-		log.Error("a message was given up", "type", "temporary failures")
+		log.Error("a message was given up", described(err))
 		final(wire.MailFailed, nil, shortened("given up: "+err.Error()))
 	default:
 		pause := pauseAfter(j.attempts)
-		log.Warn("a message will be tried again", "in", pause)
+		log.Warn("a message will be tried again", "in", pause, described(err))
 		batch.Queue("update internal.messages set due_at = now() + $2, error = $3, updated_at = now() where id = $1",
 			j.ID, pause, shortened(err.Error()))
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/textproto"
 	"strings"
 )
@@ -50,6 +52,24 @@ func (s *SMTP) classified(ctx context.Context, err error) error {
 		return err
 	}
 	return &Rejection{Text: at.Error(), Bounce: at.step == "RCPT" && noSuchRecipient(reply)}
+}
+
+// described is what the log may know of a failure: the step and the relay's code, never its words, which may name the
+// recipient.
+func described(err error) slog.Attr {
+	var (
+		at    *stepError
+		reply *textproto.Error
+	)
+	switch {
+	case errors.As(err, &at) && errors.As(err, &reply):
+		return slog.String("why", fmt.Sprintf("%d at %s", reply.Code, at.step))
+	case errors.As(err, &at):
+		return slog.String("why", "no answer at "+at.step)
+	case errors.As(err, new(*net.OpError)):
+		return slog.String("why", "no connection")
+	}
+	return slog.String("why", fmt.Sprintf("%T", err))
 }
 
 // noSuchRecipient tells an address that is not from a recipient that is refused for other reasons: by the enhanced code
