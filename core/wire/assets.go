@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 )
@@ -147,8 +148,11 @@ func CleanMetadata(raw []byte) (json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var in map[string]any
-	if err := dec.Decode(&in); err != nil || dec.More() {
+	if dec.Decode(&in) != nil || in == nil {
 		return nil, errors.New("metadata must be one flat JSON object")
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("metadata must be one flat JSON object, and nothing after it")
 	}
 	for name, value := range in {
 		switch {

@@ -53,6 +53,7 @@ func TestHeadersThatAreRefused(t *testing.T) {
 		"no JSON":            {wire.AssetMetadataHeader, metadataHeader("x"), "INVALID_ASSET_METADATA"},
 		"a list":             {wire.AssetMetadataHeader, metadataHeader(`[]`), "INVALID_ASSET_METADATA"},
 		"two objects":        {wire.AssetMetadataHeader, metadataHeader(`{}{}`), "INVALID_ASSET_METADATA"},
+		"a brace too many":   {wire.AssetMetadataHeader, metadataHeader(`{}}`), "INVALID_ASSET_METADATA"},
 		"nested":             {wire.AssetMetadataHeader, metadataHeader(`{"a":{}}`), "INVALID_ASSET_METADATA"},
 		"a list of numbers":  {wire.AssetMetadataHeader, metadataHeader(`{"a":[1]}`), "INVALID_ASSET_METADATA"},
 		"infinite":           {wire.AssetMetadataHeader, metadataHeader(`{"a":1e999}`), "INVALID_ASSET_METADATA"},

@@ -5,7 +5,6 @@ import (
 	stdimage "image"
 	"image/color"
 	"image/gif"
-	"testing"
 )
 
 func gifOf(width, height int) []byte {
@@ -14,14 +13,4 @@ func gifOf(width, height int) []byte {
 		panic(err)
 	}
 	return b.Bytes()
-}
-
-func FuzzReadImage(f *testing.F) {
-	f.Add(gifOf(3, 2))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		img := readImage(bytes.NewReader(raw))
-		if img.width < 0 || img.height < 0 {
-			t.Errorf("%+v", img)
-		}
-	})
 }

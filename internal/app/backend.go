@@ -225,7 +225,7 @@ type audit struct {
 	gateway *gateway.Gateway
 }
 
-// Record implements tools.Audit. What was done as the service role is logged whatever the level.
+// Record implements tools.Audit. What was done with the service key is logged whatever the level.
 func (a audit) Record(ctx context.Context, e tools.Event) {
 	fields := []any{
 		slog.String("principal", e.Principal), slog.String("tool", e.Tool), slog.String("plane", e.Plane),
@@ -235,7 +235,7 @@ func (a audit) Record(ctx context.Context, e tools.Event) {
 	if e.Confirmed != "" {
 		fields = append(fields, slog.String("confirmed", e.Confirmed))
 	}
-	if handler := a.log.Handler(); handler.Enabled(ctx, slog.LevelInfo) || e.Plane == "admin" {
+	if handler := a.log.Handler(); handler.Enabled(ctx, slog.LevelInfo) || e.Plane == "admin" || e.Plane == "service" {
 		r := slog.NewRecord(time.Now(), slog.LevelInfo, "call", 0)
 		r.AddAttrs(slog.Group("audit", fields...))
 		_ = handler.Handle(ctx, r) // a log that cannot be written has no log to say so
