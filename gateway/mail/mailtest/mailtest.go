@@ -49,7 +49,9 @@ func New(t testing.TB, flags ...string) *Mailpit {
 // Up starts the server and waits until it answers.
 func (m *Mailpit) Up(t testing.TB) {
 	t.Helper()
-	server := exec.Command(program(t), m.args...)
+	// A database of its own choice would be left behind when it is killed.
+	database := filepath.Join(t.TempDir(), "mailpit.db")
+	server := exec.Command(program(t), append([]string{"--database", database}, m.args...)...)
 	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var log bytes.Buffer
 	server.Stdout, server.Stderr = &log, &log
