@@ -18,7 +18,7 @@ demo: ## Watch an agent work on a local project, under row level security
 	@$(GO) run . demo
 
 test: ## Run every test, with the race detector
-	@.ci/need certificates compiler postgresql node
+	@.ci/need certificates compiler postgresql node apertium
 	@$(MAKE) -s e2e/npm/node_modules peers
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 

@@ -174,8 +174,10 @@ func (c Config) backend(lookup Lookup) (Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	local.Mail, err = readMail(lookup)
-	return local, err
+	var mailErr, aiErr error
+	local.Mail, mailErr = readMail(lookup)
+	local.AI, aiErr = readAI(lookup)
+	return local, errors.Join(mailErr, aiErr)
 }
 
 func (r Remote) check(lookup Lookup) (Backend, error) {
@@ -188,6 +190,10 @@ func (r Remote) check(lookup Lookup) (Backend, error) {
 	if lookup.get("RUN402_ASSETS_URL") != "" {
 		errs = append(errs, errors.New("RUN402_ASSETS_URL is set together with project keys, and says where a local project "+
 			"keeps its assets: unset it, or the keys"))
+	}
+	if lookup.get("RUN402_AI_BASE_URL") != "" {
+		errs = append(errs, errors.New("RUN402_AI_BASE_URL is set together with project keys, and says who helps a local "+
+			"project: unset it, or the keys"))
 	}
 	r.API = api
 	switch {

@@ -42,7 +42,7 @@ type ProjectFlags struct {
 
 // ToolFlags narrow what callers may do.
 type ToolFlags struct {
-	Toolsets  []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin, email, assets, functions."`
+	Toolsets  []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin, email, ai, assets, functions."`
 	ReadOnly  bool     `var:"RUN402_READ_ONLY" help:"Only tools that only read."`
 	Gates     string   `var:"RUN402_GATES" placeholder:"FILE" help:"Who may call what: see docs/gates.md."`
 	Confirm   string   `var:"RUN402_CONFIRM" enum:"token,elicit,deny,off" default:"token" help:"On destruction: ${enum}."`
@@ -84,10 +84,7 @@ type Settings struct {
 }
 
 // Toolsets are the toolsets that exist.
-func Toolsets() []string { return []string{"data", "admin", "email", "assets", "functions"} }
-
-// later are toolsets that the design has and this version does not.
-func later() []string { return []string{"ai"} }
+func Toolsets() []string { return []string{"data", "admin", "email", "ai", "assets", "functions"} }
 
 // Settings reads the rest from the environment and checks it all. The error joins every reason not to start.
 func (c Config) Settings(lookup Lookup) (Settings, error) {
@@ -170,11 +167,7 @@ func (s Settings) checkToolsets() error {
 		return fmt.Errorf("--toolsets names none: choose from %s, or leave it out for all", valid)
 	}
 	for _, name := range s.Toolsets {
-		switch {
-		case slices.Contains(Toolsets(), name):
-		case slices.Contains(later(), name):
-			return fmt.Errorf("toolset %q is not in this version yet: choose from %s", name, valid)
-		default:
+		if !slices.Contains(Toolsets(), name) {
 			return fmt.Errorf("there is no toolset %q: choose from %s", name, valid)
 		}
 	}

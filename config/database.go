@@ -67,6 +67,7 @@ type Database struct {
 	DataDir string // for what is no row: files of assets, unless they are in a bucket; empty when there is no place
 	Assets  Assets
 	Mail    Mail
+	AI      AI
 
 	JWTSecret Secret // what verifies HS256, decoded; may be empty
 	Audience  string // what tokens that have an aud must name there; empty means anything
@@ -101,6 +102,8 @@ func (c Config) database(lookup Lookup) (Backend, error) {
 	assets, err := readAssets(lookup)
 	d.Assets, errs = assets, append(errs, err)
 	d.Mail, err = readMail(lookup)
+	errs = append(errs, err)
+	d.AI, err = readAI(lookup)
 	errs = append(errs, err)
 	if d.URL == "" {
 		errs = append(errs, errors.New("RUN402_ADMIN_DATABASE_URL or RUN402_GATEWAY_DATABASE_URL is set without "+

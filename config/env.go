@@ -17,7 +17,9 @@ func honoured() []string {
 		RUN402_GATEWAY_DATABASE_URL RUN402_DB_SCHEMAS RUN402_DB_EXTRA_SEARCH_PATH RUN402_DB_ANON_ROLE RUN402_DB_ROLES
 		RUN402_DB_ROLE_CLAIM RUN402_DB_PRE_REQUEST RUN402_DB_MAX_ROWS RUN402_DB_AGGREGATES RUN402_DB_TRUST_LOGIN
 		RUN402_JWT_SECRET_BASE64 RUN402_JWT_AUD RUN402_ASSET_ROOT RUN402_ASSETS_URL RUN402_ASSETS_QUOTA_MB RUN402_EMAIL_ALLOW
-		RUN402_EMAIL_FROM_DOMAIN RUN402_SMTP_URL`)
+		RUN402_EMAIL_FROM_DOMAIN RUN402_SMTP_URL RUN402_AI_BASE_URL RUN402_AI_API_KEY RUN402_AI_TRANSLATE_MODEL
+		RUN402_AI_MODERATE_MODEL RUN402_AI_IMAGE_MODEL RUN402_AI_MODERATE RUN402_AI_IMAGE RUN402_AI_WORDS_PER_MONTH
+		RUN402_AI_IMAGES_PER_MONTH`)
 }
 
 // platform are the variables that functions get besides; they mean nothing to us. Contract section 1.1.
@@ -27,8 +29,7 @@ func platform() []string {
 
 // harmless are variables of later versions whose absence gives nothing away: they only warn.
 func harmless() []string {
-	return strings.Fields(`RUN402_OPEN_GRANTS RUN402_AI_BASE_URL RUN402_AI_API_KEY RUN402_AI_IMAGE
-		RUN402_AI_MODERATE`)
+	return strings.Fields(`RUN402_OPEN_GRANTS`)
 }
 
 // ceilings are variables of later versions that an operator sets to forbid or to require something:

@@ -14,6 +14,7 @@ type Local struct {
 	Dir     string // its data directory, absolute; it may not exist yet
 	PGBin   string // where to look for PostgreSQL's programs first; empty means the usual places
 	Assets  Assets
+	AI      AI   // of the environment
 	Mail    Mail // of the environment; the zero value keeps mail in an outbox
 	RestLimits
 }

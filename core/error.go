@@ -55,7 +55,8 @@ const (
 )
 
 // Error returns "PostgREST error (<status>): <code>" for the REST routes, "SQL error (<status>): <code>" for raw SQL,
-// "Email send failed (<status>): <error>" for mail.
+// "Email send failed (<status>): <error>" for mail, and likewise for the AI helpers. Of an image it has the message too,
+// which is about the request and quotes none of it.
 func (e *Error) Error() string {
 	if e.Status == 0 {
 		text := e.Op + ": " + e.Message
@@ -67,6 +68,9 @@ func (e *Error) Error() string {
 	text := e.remote
 	if text == "" {
 		text = e.Code
+	}
+	if e.Op == opGenerateImage && e.Code != "" && e.Message != "" {
+		text = e.Code + ": " + e.Message
 	}
 	if text == "" && e.Body == nil {
 		text = e.Message
@@ -83,10 +87,16 @@ func (e *Error) what() string {
 		return "SQL error"
 	case opSendEmail:
 		return "Email send failed"
+	case opTranslate:
+		return "Translation failed"
+	case opModerate:
+		return "Moderation failed"
+	case opGenerateImage:
+		return "Image generation failed"
 	case opDiscoverMailbox:
 		return "Failed to discover mailbox"
 	case "schema", "health", "invoke", "list mailboxes", "create mailbox", "list emails", "get email",
-		"put asset", "list assets", "get asset", "delete asset", "sign asset":
+		"put asset", "list assets", "get asset", "delete asset", "sign asset", opAIUsage:
 		return "Run402 error"
 	}
 	return "PostgREST error"
@@ -171,9 +181,9 @@ func answerError(op string, status int, header http.Header, body []byte) *Error 
 	} else {
 		e.Message = plainText(body)
 	}
-	e.remote = b.Code
-	if e.remote == "" {
-		e.remote = b.Error
+	e.remote = orDefault(b.Code, b.Error)
+	if op == opTranslate || op == opModerate {
+		e.remote = orDefault(b.Error, b.Code)
 	}
 	e.Code = codeOf(b)
 	if b.Message != "" {

@@ -48,7 +48,8 @@ func TestToolsAreThoseThatTheOperatorOpened(t *testing.T) {
 	functions := []string{"invoke_function"}
 	assets := strings.Fields("put_asset list_assets get_asset delete_asset sign_asset")
 	mail := strings.Fields("create_mailbox list_mailboxes send_email list_emails get_email")
-	all := slices.Concat(data, admin, mail, assets, functions)
+	ai := strings.Fields("translate moderate generate_image")
+	all := slices.Concat(data, admin, mail, ai, assets, functions)
 	for _, c := range []struct {
 		name string
 		env  []string
@@ -57,17 +58,18 @@ func TestToolsAreThoseThatTheOperatorOpened(t *testing.T) {
 		{"everything, for the person at the machine", nil, all},
 		{"a toolset", []string{"RUN402_TOOLSETS=data"}, data},
 		{"another", []string{"RUN402_TOOLSETS=admin"}, append([]string{"whoami"}, admin...)},
+		{"AI helpers", []string{"RUN402_TOOLSETS=ai"}, append([]string{"whoami"}, ai...)},
 		{"assets", []string{"RUN402_TOOLSETS=assets"}, append([]string{"whoami"}, assets...)},
 		{"a third", []string{"RUN402_TOOLSETS=functions"}, append([]string{"whoami"}, functions...)},
 		{"reading only", []string{"RUN402_READ_ONLY=1"},
 			strings.Fields("whoami " + reads + " admin_describe_tables admin_query_table admin_sql" +
-				" list_assets get_asset sign_asset list_mailboxes list_emails get_email")},
+				" list_assets get_asset sign_asset list_mailboxes list_emails get_email translate moderate generate_image")},
 		{"both", []string{"RUN402_READ_ONLY=true", "RUN402_TOOLSETS=data"}, strings.Fields("whoami " + reads)},
 		{"a remote project", shared.remote(shared.base, "RUN402_PROJECT_ID", "RUN402_ANON_KEY", "RUN402_SERVICE_KEY"), all},
 		{"without a service key", shared.remote(shared.base, "RUN402_PROJECT_ID", "RUN402_ANON_KEY"),
 			slices.Concat(data, functions)},
 		{"without an anon key", shared.remote(shared.base, "RUN402_PROJECT_ID", "RUN402_SERVICE_KEY"),
-			slices.Concat([]string{"whoami"}, admin, assets, mail)},
+			slices.Concat([]string{"whoami"}, admin, mail, ai, assets)},
 		{"mail", []string{"RUN402_TOOLSETS=email"}, append([]string{"whoami"}, mail...)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/run402/functions-mcp/auth"
 	"github.com/run402/functions-mcp/core/wire"
+	"github.com/run402/functions-mcp/gateway/ai"
 	"github.com/run402/functions-mcp/gateway/assets"
 	"github.com/run402/functions-mcp/gateway/mail"
 	"github.com/run402/functions-mcp/gateway/rest"
@@ -44,6 +45,7 @@ type Options struct {
 	MailProvider mail.Provider // nil means that the project sends none
 	MailDomain   string        // of its mailboxes' addresses
 	Assets       AssetOptions
+	AI           ai.Options // its Pool and Log are the gateway's
 }
 
 // Gateway serves one project. It is an http.Handler: give it to core.Handler, or to a listener behind auth.Guard.
@@ -57,6 +59,7 @@ type Gateway struct {
 	audit  *auditTrail
 	mail   *mail.Mail
 	assets *assets.Assets
+	ai     *ai.AI
 }
 
 // New returns a gateway that has not touched its database yet.
@@ -102,6 +105,7 @@ func New(opts Options) *Gateway {
 		g.userRoutes()
 		g.mail.Routes(g.mux, func(next http.HandlerFunc) http.HandlerFunc { return g.serviceKey(apikeyFirst, g.open(next)) })
 		g.assetRoutes()
+		g.aiRoutes()
 	}
 	g.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		message := "there is no route " + r.Method + " " + r.URL.Path + " here"

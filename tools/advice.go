@@ -30,6 +30,9 @@ func (s *Set) explain(ctx context.Context, t *tool, table string, f *failure) {
 	case ToolsetEmail:
 		s.explainEmail(f)
 		return
+	case ToolsetAI:
+		explainAI(f)
+		return
 	}
 	switch f.state() {
 	case "42703", "PGRST204":

@@ -95,9 +95,9 @@ func TestWhoamiKeepsTheSystemRoleApart(t *testing.T) {
 	}{
 		"user": {asUser(g), `{"user":{"id":"user-1","role":"authenticated","email":"ana@example.com"},"system_role":"authenticated",` +
 			`"verified":true,"verified_by":"server","project_id":"` + hostedtest.ProjectID + `","backend":"a test",` +
-			`"planes":["caller","admin"],"toolsets":["data","admin","email","assets","functions"],"read_only":false}`},
+			`"planes":["caller","admin"],"toolsets":["data","admin","email","ai","assets","functions"],"read_only":false}`},
 		"anon": {nil, `{"user":null,"system_role":"anon","verified":false,"project_id":"` + hostedtest.ProjectID + `","backend":"a test",` +
-			`"planes":["caller","admin"],"toolsets":["data","admin","email","assets","functions"],"read_only":false,` +
+			`"planes":["caller","admin"],"toolsets":["data","admin","email","ai","assets","functions"],"read_only":false,` +
 			`"notice":"Nobody is signed in: the caller's tools work as anon."}`},
 	} {
 		t.Run(name, func(t *testing.T) {

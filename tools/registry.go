@@ -20,13 +20,14 @@ const (
 	ToolsetData      = "data"
 	ToolsetAdmin     = "admin"
 	ToolsetEmail     = "email"
+	ToolsetAI        = "ai"
 	ToolsetAssets    = "assets"
 	ToolsetFunctions = "functions"
 )
 
 // Toolsets lists the names that Options.Toolsets may hold.
 func Toolsets() []string {
-	return []string{ToolsetData, ToolsetAdmin, ToolsetEmail, ToolsetAssets, ToolsetFunctions}
+	return []string{ToolsetData, ToolsetAdmin, ToolsetEmail, ToolsetAI, ToolsetAssets, ToolsetFunctions}
 }
 
 // Options says what the tools work with and which of them exist. Client and Callers are needed, the rest has defaults.
@@ -56,6 +57,9 @@ type Options struct {
 
 	// AssetRoots are the directories that put_asset may read from; none leaves it to the client's. Nobody's over HTTP.
 	AssetRoots []string
+
+	// AIProviders says who does what of the toolset ai, for whoami; nil is not known.
+	AIProviders map[string]string
 
 	ProjectID string
 	Backend   string // for people and agents: "local project default", "https://api.run402.com"
@@ -111,7 +115,7 @@ func (s *Set) all() []*tool {
 		list = append(append(list, s.dataTools()...), s.functionTools()...)
 	}
 	if s.o.AdminPlane {
-		list = slices.Concat(list, s.adminTools(), s.emailTools(), s.assetTools())
+		list = slices.Concat(list, s.adminTools(), s.emailTools(), s.aiTools(), s.assetTools())
 	}
 	return list
 }

@@ -127,7 +127,7 @@ func TestToolsListIsTheGoldenFile(t *testing.T) {
 
 func TestEveryToolKeepsTheRulesOfTheSurface(t *testing.T) {
 	const budget = 20 << 10 // what agents pay for every session
-	name := regexp.MustCompile(`^([a-z]+(_[a-z]+)+|whoami)$`)
+	name := regexp.MustCompile(`^([a-z]+(_[a-z]+)+|whoami|translate|moderate)$`)
 	for mode, change := range modes {
 		t.Run(mode, func(t *testing.T) {
 			list, raw := listTools(t, newServer(newSet(t, hostedtest.New(hostedtest.Hosted), change)))
@@ -237,22 +237,24 @@ func TestOnlyToolsWithAPlaneAndAnOpenToolsetExist(t *testing.T) {
 	sorted := func(lists ...[]string) []string { return slices.Sorted(slices.Values(slices.Concat(lists...))) }
 	assets := []string{"delete_asset", "get_asset", "list_assets", "put_asset", "sign_asset"}
 	functions := []string{"invoke_function"}
+	ai := []string{"generate_image", "moderate", "translate"}
 	email := []string{"create_mailbox", "get_email", "list_emails", "list_mailboxes", "send_email"}
 	for name, test := range map[string]struct {
 		change func(*Options)
 		want   []string
 	}{
-		"all":            {func(*Options) {}, sorted(admin, assets, data, functions, email)},
+		"all":            {func(*Options) {}, sorted(admin, ai, assets, data, functions, email)},
 		"data only":      {func(o *Options) { o.Toolsets = []string{"data"} }, data},
 		"admin only":     {func(o *Options) { o.Toolsets = []string{"admin"} }, sorted(admin, []string{"whoami"})},
 		"assets only":    {func(o *Options) { o.Toolsets = []string{"assets"} }, sorted(assets, []string{"whoami"})},
 		"functions only": {func(o *Options) { o.Toolsets = []string{"functions"} }, sorted(functions, []string{"whoami"})},
 		"no service key": {func(o *Options) { o.AdminPlane = false }, sorted(data, functions)},
-		"no anon key":    {func(o *Options) { o.CallerPlane = false }, sorted(admin, assets, email, []string{"whoami"})},
+		"no anon key":    {func(o *Options) { o.CallerPlane = false }, sorted(admin, ai, assets, email, []string{"whoami"})},
+		"ai only":        {func(o *Options) { o.Toolsets = []string{"ai"} }, sorted(ai, []string{"whoami"})},
 		"email only":     {func(o *Options) { o.Toolsets = []string{"email"} }, sorted(email, []string{"whoami"})},
 		"read only": {func(o *Options) { o.ReadOnly = true }, []string{
-			"admin_describe_tables", "admin_query_table", "admin_sql", "describe_tables", "get_asset", "get_email", "list_assets",
-			"list_emails", "list_mailboxes", "query_table", "sign_asset", "whoami",
+			"admin_describe_tables", "admin_query_table", "admin_sql", "describe_tables", "generate_image", "get_asset", "get_email",
+			"list_assets", "list_emails", "list_mailboxes", "moderate", "query_table", "sign_asset", "translate", "whoami",
 		}},
 		"HTTP": {func(o *Options) { o.Shared = true }, data},
 	} {
@@ -286,7 +288,7 @@ func TestAnUnknownToolsetIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = New(Options{Client: client, Callers: auth.AnonymousCaller, Toolsets: []string{"dat"}})
-	if err == nil || !strings.Contains(err.Error(), "data, admin, email, assets, functions") {
+	if err == nil || !strings.Contains(err.Error(), "data, admin, email, ai, assets, functions") {
 		t.Errorf("toolset dat: %v", err)
 	}
 }

@@ -19,8 +19,9 @@ type identity struct {
 	Expires    string     `json:"expires,omitempty"`     // RFC 3339
 	ProjectID  string     `json:"project_id,omitempty"`
 	Backend    string     `json:"backend,omitempty"`
-	Planes     []string   `json:"planes"`   // that this caller's tools work on
-	Toolsets   []string   `json:"toolsets"` // that this caller has tools of
+	Planes     []string   `json:"planes"`       // that this caller's tools work on
+	Toolsets   []string   `json:"toolsets"`     // that this caller has tools of
+	AI         any        `json:"ai,omitempty"` // who does what, where this caller has the toolset
 	ReadOnly   bool       `json:"read_only"`
 	Notice     string     `json:"notice,omitempty"`
 }
@@ -49,6 +50,9 @@ func (s *Set) whoami(ctx context.Context, _ struct{}) (identity, error) {
 		if slices.ContainsFunc(may, func(t *tool) bool { return t.toolset == name && t.plane != planeNone }) {
 			out.Toolsets = append(out.Toolsets, name)
 		}
+	}
+	if s.o.AIProviders != nil && slices.Contains(out.Toolsets, ToolsetAI) {
+		out.AI = s.o.AIProviders
 	}
 	if !c.Anonymous() {
 		out.User = &auth.User{ID: c.ID, Role: c.Role, Email: c.Email}

@@ -27,6 +27,8 @@ type backend struct {
 	gateway   *gateway.Gateway
 	own       bool // the gateway's database was there before
 
+	aiProviders map[string]string // of what helper; nil where that is not known
+
 	anonKey, serviceKey string // to tell them from callers' tokens
 
 	keeper *auth.Gatekeeper // see guard
@@ -57,6 +59,7 @@ func newBackend(b config.Backend, log *slog.Logger) (*backend, error) {
 			return nil, err
 		}
 		_, back.own = b.(config.Database)
+		back.aiProviders = g.AIProviders()
 		return back, nil
 	}
 	return nil, fmt.Errorf("there is no backend of type %T", b)
@@ -173,6 +176,7 @@ func newGateway(b config.Backend, publicURL string, log *slog.Logger) (*gateway.
 		}
 	}
 	opts.MailProvider, opts.MailDomain = mailProvider(b, project.ID)
+	opts.AI = aiOptions(b)
 	return gateway.New(opts), project, nil
 }
 

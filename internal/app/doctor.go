@@ -59,6 +59,7 @@ func (c doctorCommand) Run(ctx context.Context, p Process) (err error) {
 	report.planes(ctx, back)
 	if back.gateway != nil && back.gateway.Internal() {
 		report.mail(ctx, settings.Backend, back.projectID)
+		report.ai(ctx, settings.Backend)
 	}
 	verify := auth.WithKeys(back.verify, back.anonKey, back.serviceKey)
 	caller, err := settings.Callers(verify, log)(ctx)

@@ -77,7 +77,7 @@ func newServer(
 	set, err := tools.New(tools.Options{
 		Client: b.client, Callers: callers, Toolsets: s.Toolsets, ReadOnly: s.ReadOnly, Gates: s.Gates, Gatekeeper: b.keeper,
 		CallerPlane: b.caller, AdminPlane: b.admin, ProjectID: b.projectID, Backend: b.name,
-		AssetRoots: s.AssetRoots, EmailAllow: s.EmailAllow,
+		AssetRoots: s.AssetRoots, EmailAllow: s.EmailAllow, AIProviders: b.aiProviders,
 		Confirm: tools.Confirm(s.Confirm), Secret: []byte(b.serviceKey), Shared: s.Listen != nil,
 		Log: log, Audit: audit{log: log, gateway: b.gateway},
 	})
