@@ -111,7 +111,7 @@ func (m *mutation) insert(b *builder) {
 // record writes the body as rows of the target's type. PostgreSQL reads the JSON and converts each value.
 func (m *mutation) record(b *builder) {
 	switch {
-	case m.perRow || !containsAll(m.cols, m.body.keys):
+	case m.perRow || !containsAll(m.cols, m.body.keys) || m.parses():
 		m.picked(b)
 	case m.body.array:
 		b.add("json_populate_recordset(")
@@ -163,8 +163,16 @@ func (m *mutation) picked(b *builder) {
 			b.text(col)
 			b.add(" is null then to_json(", value, ") else ")
 		}
-		b.add("pgrst_object.v -> ")
-		b.text(col)
+		if parser := m.parser(col); parser != "" { // null is no JSON to it
+			b.add("to_json(", parser, "(case when pgrst_object.v ->> ")
+			b.text(col)
+			b.add(" is not null then pgrst_object.v -> ")
+			b.text(col)
+			b.add(" end))")
+		} else {
+			b.add("pgrst_object.v -> ")
+			b.text(col)
+		}
 		if value != "" {
 			b.add(" end")
 		}

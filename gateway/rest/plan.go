@@ -23,15 +23,20 @@ type resource struct {
 	spelled bool // its "*" has to be written as names
 }
 
-// plan resolves what a request to a table asks. A plain one, of columns and filters alone, needs no catalog: PostgreSQL
-// resolves the names. The plan is kept in the request's own tree.
+// plan resolves what a request to a table asks. A plain one, of columns and filters alone, needs no catalog, unless
+// there are domains with representations: PostgreSQL resolves the names. The plan is kept in the request's own tree.
 func (h *Handler) plan(req *request) (*resource, error) {
 	if m := req.http.Method; m == http.MethodGet || m == http.MethodHead { // the rows of a write are as many as it wrote
 		h.capRows(&req.query.node)
 	}
 	root, err := h.target(req, &resource{at: req.on})
-	if err != nil || !root.needsCatalog() || h.opts.Catalog == nil && len(root.node.kids) == 0 {
+	if err != nil || h.opts.Catalog == nil && len(root.node.kids) == 0 {
 		return root, err
+	}
+	if !root.needsCatalog() {
+		if c, err := h.opts.Catalog.Recent(req.http.Context()); err != nil || !c.Represented() {
+			return root, err
+		}
 	}
 	c, err := h.catalog(req)
 	if err != nil {
@@ -166,13 +171,18 @@ func (p *planner) resolve(r *resource) error {
 			return err
 		}
 	}
+	r.spelled = r.represented()
 	r.spell(r.aggregates() || r.via != nil && r.spread && !r.via.Kind.Single())
 	if r.via != nil && r.spread && !r.hoisted && r.aggregates() {
 		return &Error{Status: http.StatusBadRequest, Code: "PGRST127", Message: "Feature not implemented",
 			Details: "Aggregates are not implemented for one-to-many or many-to-many spreads."}
 	}
 	for i := range r.columns {
-		r.know(&r.columns[i].field)
+		it := &r.columns[i]
+		r.know(&it.field)
+		if c := r.column(it.column); c != nil && len(it.path) == 0 && it.agg == "" {
+			it.format = c.ToJSON
+		}
 	}
 	if err := r.judge(&r.where); err != nil {
 		return err
@@ -220,6 +230,11 @@ func (r *resource) spell(needed bool) {
 	}
 }
 
+// represented says that a column's domain makes its own JSON.
+func (r *resource) represented() bool {
+	return r.table != nil && slices.ContainsFunc(r.table.Columns, func(c *catalog.Column) bool { return c.ToJSON != "" })
+}
+
 // know notes of a field whether it is JSON already: then an index on it can be used.
 func (r *resource) know(f *field) {
 	if c := r.column(f.column); c != nil {
@@ -248,6 +263,9 @@ func (r *resource) judge(c *cond) error {
 	known := r.column(c.column)
 	if known != nil {
 		c.vector = known.Base != "tsvector"
+		if len(c.path) == 0 && c.op != "like" && c.op != "ilike" && c.op != "is distinct from" { // patterns are no values
+			c.parse = known.FromText
+		}
 	}
 	if kid := r.kid(c.column); kid != nil && len(c.path) == 0 {
 		if c.op == "is" && (c.value == "null" || c.value == "not null") {

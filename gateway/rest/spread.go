@@ -18,7 +18,7 @@ func (r *resource) items() []item {
 			continue
 		}
 		for _, c := range r.table.Columns {
-			out = append(out, item{field: field{column: c.Name}})
+			out = append(out, item{field: field{column: c.Name}, format: c.ToJSON})
 		}
 	}
 	return out

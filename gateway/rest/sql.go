@@ -136,7 +136,13 @@ func (b *builder) plain(t table, it item) {
 	if it.cast != "" {
 		b.add("cast(")
 	}
+	if it.format != "" {
+		b.add(it.format, "(")
+	}
 	b.field(t, it.field)
+	if it.format != "" {
+		b.add(")")
+	}
 	if it.cast != "" {
 		b.add(" as ", it.cast, ")")
 	}
@@ -195,22 +201,38 @@ func (b *builder) cond(t table, c *cond) {
 	case c.op == "in": // one parameter, however many values: the statement stays the same and prepared
 		b.field(t, c.field)
 		b.add(" = any(")
-		b.param(arrayLiteral(c.list))
+		b.each(c.parse, arrayLiteral(c.list))
 		b.add(")")
 	case c.op == "@@":
 		b.search(t, c)
 	default:
 		b.field(t, c.field)
 		b.add(" ", c.op, " ", c.each)
-		if c.each != "" {
+		switch {
+		case c.each != "":
 			b.add("(")
-		}
-		b.text(c.value)
-		if c.each != "" {
+			b.each(c.parse, []byte(c.value))
 			b.add(")")
+		case c.parse != "":
+			b.add(c.parse, "(")
+			b.text(c.value)
+			b.add("::text)")
+		default:
+			b.text(c.value)
 		}
 	}
 	b.add(")")
+}
+
+// each writes an array of values, each of them read by the function parse if there is one.
+func (b *builder) each(parse string, array []byte) {
+	if parse == "" {
+		b.param(array)
+		return
+	}
+	b.add("select ", parse, "(v) from unnest(")
+	b.param(array)
+	b.add("::text[]) v")
 }
 
 // search writes a full text search.

@@ -56,6 +56,7 @@ type item struct {
 	field
 	alias, cast  string
 	agg, aggCast string // "sum", and the type that the sum is cast to
+	format       string // a function of the column's domain that makes JSON of it, or ""; see plan
 }
 
 // label is the key under which the item appears in the answer: the last key of a JSON path stands for the path.
@@ -88,6 +89,7 @@ type cond struct {
 	parser string   // for "@@": the function that reads the value
 	lang   string   // for "@@": a text search configuration, or ""
 
+	parse    string    // a function of the column's domain that reads the value, or ""; see plan
 	vector   bool      // for "@@": the field is to be made a tsvector; see plan
 	embedded *resource // the "column" is this embedded resource, and op "is"; see plan
 }

@@ -269,6 +269,19 @@ func (m *mutation) needsTable() bool {
 	return m.perRow
 }
 
+// parses says that a written column's domain reads JSON itself.
+func (m *mutation) parses() bool {
+	return slices.ContainsFunc(m.cols, func(name string) bool { return m.parser(name) != "" })
+}
+
+// parser is the function by which a column's domain reads JSON, or "". The plan knows the table wherever there is one.
+func (m *mutation) parser(column string) string {
+	if c := m.root.column(column); c != nil {
+		return c.FromJSON
+	}
+	return ""
+}
+
 // target is the columns whose conflict makes an upsert: those that on_conflict names, else the primary key.
 func (m *mutation) target() []string {
 	switch {

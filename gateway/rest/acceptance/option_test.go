@@ -85,10 +85,33 @@ func TestMaxRows(t *testing.T) {
 	}))
 }
 
+// outside serves the library's database as one that was there before, by a login that may become who asks.
+func outside(t *testing.T, own gateway.Own) (url string) {
+	t.Helper()
+	if err := library.run(t.Context(), "postgres", `do $$ begin
+		if not exists (select from pg_roles where rolname = 'web') then
+			create role web login noinherit; grant anon, authenticated to web; grant connect on database postgres to web;
+		end if;
+	end $$`); err != nil {
+		t.Fatal(err)
+	}
+	claim, err := auth.ParseClaimPath("role")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := library.cluster.ConnConfig("web", "postgres")
+	own.URL = fmt.Sprintf("host=%s port=%d user=web dbname=postgres", socket.Host, socket.Port)
+	own.AnonRole, own.AnonGiven, own.RoleClaim, own.JWTSecret = "anon", true, claim, library.project.JWTSecret
+	project, err := own.Project()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return another(t, gateway.Options{Project: project, Own: &own})
+}
+
 // A database that was there before, served as PostgREST would: two schemas, and a function that vets each request.
 func TestSchemasAndPreRequest(t *testing.T) {
 	if err := library.run(t.Context(), "postgres", `
-		create role web login noinherit; grant anon, authenticated to web; grant connect on database postgres to web;
 		create schema annex; grant usage on schema annex to anon, authenticated;
 		create table annex.books (id int primary key, title text); insert into annex.books values (50, 'Annexed');
 		grant select, insert on annex.books to anon, authenticated;
@@ -98,21 +121,9 @@ func TestSchemasAndPreRequest(t *testing.T) {
 		end $$; grant execute on function annex.vet to anon, authenticated`); err != nil {
 		t.Fatal(err)
 	}
-	claim, err := auth.ParseClaimPath("role")
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := library.cluster.ConnConfig("web", "postgres")
-	own := &gateway.Own{
-		URL:     fmt.Sprintf("host=%s port=%d user=web dbname=postgres", socket.Host, socket.Port),
-		Schemas: []string{"project", "annex"}, SearchPath: []string{"auth"}, AnonRole: "anon", AnonGiven: true,
-		JWTSecret: library.project.JWTSecret, RoleClaim: claim, PreRequest: "annex.vet",
-	}
-	project, err := own.Project()
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := another(t, gateway.Options{Project: project, Own: own})
+	url := outside(t, gateway.Own{
+		Schemas: []string{"project", "annex"}, SearchPath: []string{"auth"}, PreRequest: "annex.vet",
+	})
 	const annex, write = "Accept-Profile: annex", "Content-Profile: annex"
 	run(t, at(url, []exchange{
 		{name: "the first is the default", who: "ana", path: "books?select=id&limit=1&order=id", status: 200, want: ids("1"), headers: "Content-Profile: project"},

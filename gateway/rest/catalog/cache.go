@@ -54,6 +54,22 @@ func (c *Cache) Renew(ctx context.Context) (*Catalog, error) {
 	return c.since(ctx, time.Now())
 }
 
+// Recent returns the newest Catalog there is, unless it was invalidated: then it waits as Get does. One older than five
+// seconds is looked after meanwhile. It is for what hardly ever changes and would not be worth the wait.
+func (c *Cache) Recent(ctx context.Context) (*Catalog, error) {
+	c.mu.Lock()
+	current := c.current
+	if current == nil || c.checked.Before(c.stale) {
+		c.mu.Unlock()
+		return c.Get(ctx)
+	}
+	if time.Since(c.checked) > maxAge {
+		c.join(ctx)
+	}
+	c.mu.Unlock()
+	return current, nil
+}
+
 // Invalidate makes the next Get ask whether the schema has changed.
 func (c *Cache) Invalidate() {
 	c.mu.Lock()
@@ -73,12 +89,7 @@ func (c *Cache) since(ctx context.Context, notBefore time.Time) (*Catalog, error
 			defer c.mu.Unlock()
 			return c.current, nil
 		}
-		f := c.flight
-		if f == nil {
-			f = &flight{done: make(chan struct{})}
-			c.flight = f
-			go c.fly(context.WithoutCancel(ctx), f, c.current)
-		}
+		f := c.join(ctx)
 		c.mu.Unlock()
 		select {
 		case <-f.done:
@@ -89,6 +100,15 @@ func (c *Cache) since(ctx context.Context, notBefore time.Time) (*Catalog, error
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// join returns the load under way, or begins one. It is called under mu.
+func (c *Cache) join(ctx context.Context) *flight {
+	if c.flight == nil {
+		c.flight = &flight{done: make(chan struct{})}
+		go c.fly(context.WithoutCancel(ctx), c.flight, c.current)
+	}
+	return c.flight
 }
 
 func (c *Cache) fly(ctx context.Context, f *flight, old *Catalog) {

@@ -73,6 +73,18 @@ func TestCache(t *testing.T) {
 			time.Sleep(maxAge)
 			get(t, c.Get, second)
 		},
+		"who does not mind gets the snapshot there is while it is checked": func(t *testing.T, c *Cache, s *source) {
+			first := s.change()
+			get(t, c.Recent, first)
+			second := s.change()
+			time.Sleep(2 * maxAge)
+			get(t, c.Recent, first)
+			time.Sleep(2 * s.takes)
+			get(t, c.Recent, second)
+			third := s.change()
+			c.Invalidate()
+			get(t, c.Recent, third)
+		},
 		"what was invalidated is read again": func(t *testing.T, c *Cache, s *source) {
 			get(t, c.Get, s.change())
 			next := s.change()

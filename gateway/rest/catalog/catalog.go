@@ -16,6 +16,7 @@ import (
 type Catalog struct {
 	schemas     map[string]*schema
 	relations   map[*Table][]*Relation
+	represented bool   // some column has a Representation
 	fingerprint string // of the system catalogs that it was read from
 }
 
@@ -75,6 +76,10 @@ func (c *Catalog) SchemaComment(schema string) string {
 // order in which PostgREST lists them in its errors. A computed one replaces the others to a table of its name.
 func (c *Catalog) Relations(from *Table) []*Relation { return c.relations[from] }
 
+// Represented reports whether any column has a Representation. Few databases have one; in the others requests that
+// name columns alone can be planned without a Catalog.
+func (c *Catalog) Represented() bool { return c.represented }
+
 // Table is a table, view, materialized view, foreign or partitioned table.
 type Table struct {
 	OID          uint32
@@ -112,6 +117,15 @@ type Column struct {
 	Identity  string   // "always", "by default" or ""
 	MaxLength int      // of character types; 0 means none
 	Enum      []string // the values of an enum, else nil
+	Representation
+}
+
+// Representation is how the domain of a column wants its values to be on the wire: the functions of the casts that are
+// declared for it, which PostgreSQL itself ignores, as SQL. "" stands for none.
+type Representation struct {
+	ToJSON   string // for answers
+	FromJSON string // for the bodies of writes
+	FromText string // for the values of filters
 }
 
 // Kind says how many rows are at each end of a Relation. Their order is the one of Relations.

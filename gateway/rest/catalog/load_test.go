@@ -290,6 +290,9 @@ func checkChanges(t *testing.T, conn *pgx.Conn, c *Catalog) {
 		"alter type api.mood add value 'none'",
 		"alter domain api.email set default 'x@y'",
 		"drop table api.notes_table",
+		"create domain api.hue as int",
+		"create function api.hue_json(api.hue) returns json language sql immutable as 'select to_json(0)'",
+		"create cast (api.hue as json) with function api.hue_json(api.hue) as implicit",
 	} {
 		if _, err := conn.Exec(t.Context(), "create table if not exists api.notes_table (id int)"); err != nil {
 			t.Fatal(err)
@@ -303,5 +306,15 @@ func checkChanges(t *testing.T, conn *pgx.Conn, c *Catalog) {
 			t.Errorf("%q went unseen", sql)
 		}
 		c = next
+	}
+	if c.Represented() {
+		t.Error("a representation of no column counts")
+	}
+	if _, err := conn.Exec(t.Context(), "alter table api.readers add column hue api.hue"); err != nil {
+		t.Fatal(err)
+	}
+	c = load(t, conn, c)
+	if got := c.Table("api", "readers").Column("hue").Representation; got != (Representation{ToJSON: "api.hue_json"}) || !c.Represented() {
+		t.Errorf("the representation is %+v", got)
 	}
 }

@@ -22,6 +22,8 @@ select string_agg(concat_ws(':', name, n, at, since), ' ' order by name) from (
 		from pg_proc where oid >= 16384
 	union all select 'pg_type', count(*), sum(hashtid(ctid)), sum(xmin::text::bigint)
 		from pg_type where oid >= 16384 and typtype in ('d', 'e')
+	union all select 'pg_cast', count(*), sum(hashtid(ctid)), sum(xmin::text::bigint)
+		from pg_cast where oid >= 16384
 	union all select 'pg_enum', count(*), sum(hashtid(ctid)), sum(xmin::text::bigint)
 		from pg_enum
 	union all select 'pg_rewrite', count(*), sum(hashtid(ctid)), sum(xmin::text::bigint)
@@ -57,14 +59,21 @@ where n.nspname = any ($1) and c.relkind in ('r', 'v', 'm', 'f', 'p') and not c.
 ) `
 
 	// The types of the columns, each once: its name with and without length, what a domain is made of, an enum's values.
-	// The true type is the one that a length is of: of a domain the one it was declared over.
+	// The true type is the one that a length is of: of a domain the one it was declared over. Of a domain also the
+	// functions of its casts to JSON, from JSON and from text.
 	typesSQL = shown + `select u.atttypid, u.atttypmod, format_type(u.atttypid, u.atttypmod),
 	case when b.typnamespace = 'pg_catalog'::regnamespace then format_type(b.oid, null)
 		else format_type(u.atttypid, u.atttypmod) end,
 	t.typnotnull, coalesce(pg_get_expr(t.typdefaultbin, 0), ''),
 	case when t.typtype = 'd' then t.typbasetype else t.oid end,
 	case when t.typtype = 'd' then t.typtypmod else u.atttypmod end,
-	array(select e.enumlabel::text from pg_enum e where e.enumtypid = b.oid order by e.enumsortorder)
+	array(select e.enumlabel::text from pg_enum e where e.enumtypid = b.oid order by e.enumsortorder),
+	coalesce((select k.castfunc::regproc::text from pg_cast k where t.typtype = 'd' and k.castcontext = 'i'
+		and k.castmethod = 'f' and k.castsource = t.oid and k.casttarget = 'json'::regtype), ''),
+	coalesce((select k.castfunc::regproc::text from pg_cast k where t.typtype = 'd' and k.castcontext = 'i'
+		and k.castmethod = 'f' and k.castsource = 'json'::regtype and k.casttarget = t.oid), ''),
+	coalesce((select k.castfunc::regproc::text from pg_cast k where t.typtype = 'd' and k.castcontext = 'i'
+		and k.castmethod = 'f' and k.castsource = 'text'::regtype and k.casttarget = t.oid), '')
 from (select distinct a.atttypid, a.atttypmod from shown s join pg_attribute a on a.attrelid = s.oid
 	where a.attnum > 0 and not a.attisdropped) u
 join pg_type t on t.oid = u.atttypid

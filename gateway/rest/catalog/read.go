@@ -45,6 +45,7 @@ type typeInfo struct {
 	byDefault      string // of a domain
 	maxLength      int
 	enum           []string
+	representation Representation
 }
 
 func (l *loader) readTypes() error {
@@ -52,7 +53,7 @@ func (l *loader) readTypes() error {
 	var key, built typeKey
 	var t typeInfo
 	targets := []any{&key.oid, &key.modifier, &t.declared, &t.base, &t.notNull, &t.byDefault, &built.oid, &built.modifier,
-		&t.enum}
+		&t.enum, &t.representation.ToJSON, &t.representation.FromJSON, &t.representation.FromText}
 	return l.each(typesSQL, []any{l.schemas}, targets, func() {
 		info := t
 		info.maxLength = built.length()
@@ -95,6 +96,10 @@ func (l *loader) readColumns() error {
 		c := &Column{
 			Name: l.text(name), Type: t.declared, Base: t.base, Default: l.text(byDefault), Comment: comment,
 			Nullable: !notNull && !t.notNull, Generated: generated != "", MaxLength: t.maxLength, Enum: t.enum,
+			Representation: t.representation,
+		}
+		if t.representation != (Representation{}) {
+			l.catalog.represented = true
 		}
 		if c.Default == "" && !c.Generated {
 			c.Default = t.byDefault
