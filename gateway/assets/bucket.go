@@ -28,9 +28,11 @@ func newBucket(ctx context.Context, url, projectID string) (store, error) {
 	return bucket{blob.PrefixedBucket(b, projectID+"/")}, nil
 }
 
+const spoolPrefix = "functions-mcp-upload-"
+
 // spool makes a file that nobody has to delete: it has no name.
 func (bucket) spool() (*os.File, error) {
-	file, err := os.CreateTemp("", "functions-mcp-upload-*")
+	file, err := os.CreateTemp("", spoolPrefix+"*")
 	if err == nil {
 		_ = os.Remove(file.Name()) // where that cannot be, the upload's discard does it
 	}
@@ -59,7 +61,11 @@ func (b bucket) remove(ctx context.Context, name string) error {
 	return nil
 }
 
-func (bucket) sweep(time.Time) error { return nil }
+// sweep deletes what was killed before it could lose its name.
+func (bucket) sweep(before time.Time) error {
+	_ = sweepFiles(os.TempDir(), spoolPrefix, before) // another user's are theirs to delete
+	return nil
+}
 
 func (b bucket) names(ctx context.Context) ([]string, error) {
 	var out []string

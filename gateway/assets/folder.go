@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -79,15 +80,22 @@ func (f folder) remove(_ context.Context, name string) error {
 }
 
 func (f folder) sweep(before time.Time) error {
-	dir := filepath.Join(f.dir, incomingDir)
+	return sweepFiles(filepath.Join(f.dir, incomingDir), "", before)
+}
+
+// sweepFiles deletes the files of a directory whose names begin so and that were last written to before a time.
+func sweepFiles(dir, prefix string, before time.Time) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("sweep uploads: %w", err)
 	}
 	var errs []error
 	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), prefix) {
+			continue
+		}
 		info, err := entry.Info()
-		if err != nil || !info.ModTime().Before(before) { // gone since, or still being written
+		if err != nil || !info.Mode().IsRegular() || !info.ModTime().Before(before) { // gone since, or still being written
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
