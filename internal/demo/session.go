@@ -155,5 +155,26 @@ func session() []step {
 			as: []turn{{"ana", all(refuses("CONFIRMATION_REQUIRED", "400 rows", "confirm_token"),
 				holds(`400 = (select count(*) from tickets where status = 'solved')`))}},
 		},
+		{
+			words: "Beyond rows: a file for the desk's readers, at a URL that always serves these bytes.",
+			tool:  "put_asset",
+			args:  `{"key":"help/refunds.md", "content":"# Refunds\nWithin five days.", "content_type":"text/markdown"}`,
+			as:    []turn{{"ana", says("help/refunds.md", "immutable_url")}},
+			show:  []string{"key", "size_bytes", "immutable_url"},
+		},
+		{
+			words: "The project's mailbox, which an operator may limit to some recipients.",
+			tool:  "create_mailbox", args: `{"slug":"help-desk"}`,
+			as:   []turn{{"ana", says("help-desk@")}},
+			show: []string{"address"},
+		},
+		{
+			words: "Mail is composed and queued as for real. Without a relay it is kept, and the answer says so.",
+			tool:  "send_email",
+			args: `{"to":"ben@example.com", "template":"notification", ` +
+				`"variables":{"project_name":"Help desk", "message":"Your refund is on its way."}}`,
+			as:   []turn{{"ana", says(`"status":"kept"`)}},
+			show: []string{"status", "to"},
+		},
 	}
 }
