@@ -19,12 +19,11 @@ const (
 		` set_config('search_path', $1, true),` +
 		` set_config('request.jwt.claims', $2::text, true),` +
 		` set_config('request.jwt.claim.sub', coalesce($2::text::jsonb ->> 'sub', ''), true),` +
-		` set_config('request.method', $3, true),` +
-		` set_config('request.path', $4, true), set_config('statement_timeout', $5, true),` +
-		` set_config('lock_timeout', $6, true), set_config('idle_in_transaction_session_timeout', '10s', true),` +
+		` set_config('request.method', $3, true), set_config('request.path', $4, true),` +
 		` set_config('request.headers', $9, true), set_config('request.cookies', $10, true),` +
-		` set_config('timezone', coalesce(nullif($11, ''), current_setting('timezone')), true),` +
+		` set_config('statement_timeout', $5, true), set_config('lock_timeout', $6, true),` +
 		` set_config('transaction_read_only', $7, true)`
+	setTimezone = `select set_config('timezone', $1, true)`
 	// What a role has of its own is set before the role is: then it is the login that has to be allowed to.
 	setOwn = `select set_config(key, value, true) from jsonb_each_text($1::jsonb)`
 )
@@ -38,6 +37,9 @@ func (h *Handler) preamble(r *http.Request, s Session, readOnly bool) []statemen
 	}
 	if s.Settings != "" {
 		all = append(all, statement{setOwn, [][]byte{[]byte(s.Settings)}})
+	}
+	if s.timezone != "" {
+		all = append(all, statement{setTimezone, [][]byte{[]byte(s.timezone)}})
 	}
 	all = append(all, h.settings(r, s, readOnly))
 	if s.PreRequest != "" {
@@ -68,14 +70,14 @@ func (h *Handler) settings(r *http.Request, s Session, readOnly bool) statement 
 	return statement{setSettings, [][]byte{
 		h.searchPaths[s.schema], []byte(claims), []byte(r.Method), []byte(r.URL.Path),
 		millis(s.StatementTimeout), millis(s.LockTimeout), []byte(access),
-		[]byte(cmp.Or(s.Become, "none")), headers(r, s.Credentials), cookies(r, s.Credentials), []byte(s.timezone),
+		[]byte(cmp.Or(s.Become, "none")), headers(r, s.Credentials), cookies(r, s.Credentials),
 	}}
 }
 
 // headers is the JSON object behind request.headers: their names in lower case.
 func headers(r *http.Request, credentials bool) []byte {
-	all := make(map[string]string, len(r.Header)+1)
-	all["host"] = r.Host
+	object := make(jsonObject, 0, 512)
+	object.add("host", r.Host)
 	for name, values := range r.Header {
 		switch name {
 		case "Authorization", "Apikey", "Cookie":
@@ -83,26 +85,53 @@ func headers(r *http.Request, credentials bool) []byte {
 				continue
 			}
 		}
-		all[strings.ToLower(name)] = strings.Join(values, ", ")
+		object.add(strings.ToLower(name), strings.Join(values, ", "))
 	}
-	return jsonObject(all)
+	return object.end()
 }
 
 // cookies is the JSON object behind request.cookies.
 func cookies(r *http.Request, credentials bool) []byte {
-	if !credentials || r.Header.Get("Cookie") == "" {
-		return []byte("{}")
+	var object jsonObject
+	if credentials && r.Header.Get("Cookie") != "" {
+		for _, c := range r.Cookies() {
+			object.add(c.Name, c.Value)
+		}
 	}
-	all := map[string]string{}
-	for _, c := range r.Cookies() {
-		all[c.Name] = c.Value
-	}
-	return jsonObject(all)
+	return object.end()
 }
 
-func jsonObject(members map[string]string) []byte {
-	object, _ := json.Marshal(members) // texts always marshal
-	return object
+// jsonObject is a JSON object of texts that is being written. Every request writes one, and encoding/json takes several times
+// as long. Of a name that comes twice PostgreSQL takes the last.
+type jsonObject []byte
+
+func (o *jsonObject) add(name, value string) {
+	separator := byte(',')
+	if len(*o) == 0 {
+		separator = '{'
+	}
+	*o = append(*o, separator)
+	o.text(name)
+	*o = append(*o, ':')
+	o.text(value)
+}
+
+func (o *jsonObject) text(s string) {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			text, _ := json.Marshal(s) // a text always marshals
+			*o = append(*o, text...)
+			return
+		}
+	}
+	*o = append(append(append(*o, '"'), s...), '"')
+}
+
+func (o *jsonObject) end() []byte {
+	if len(*o) == 0 {
+		return []byte("{}")
+	}
+	return append(*o, '}')
 }
 
 // millis writes a duration as PostgreSQL takes timeouts; 0 means none.
