@@ -71,7 +71,8 @@ func keysDiffer() *Error { return bodyError("All object keys must match") }
 // object reads one object at the scan and compares its keys with those of the objects before. Of a key that comes
 // twice PostgreSQL takes the last value.
 func (b *body) object(s *scan) error {
-	var keys []string
+	var own []string // the keys, unless they are the first object's in their order, which is usual and costs nothing
+	n := 0
 	for s.at++; ; s.at++ { // from "{" or "," to the next key
 		if s.blanks(); s.text[s.at] == '}' {
 			break
@@ -82,27 +83,40 @@ func (b *body) object(s *scan) error {
 		if err := s.skip(); err != nil {
 			return err
 		}
-		// An object that repeats the keys of the first one in their order is the usual case, and costs nothing.
-		if n := len(keys); n < len(b.keys) && b.keys[n] == string(key) && bytes.IndexByte(key, '\\') < 0 {
-			keys = b.keys[:n+1]
+		if own == nil && n < len(b.keys) && b.keys[n] == string(key) && bytes.IndexByte(key, '\\') < 0 {
+			n++
 		} else {
 			name, err := unquoteKey(key)
 			if err != nil {
 				return err
 			}
-			if n == maxKeys {
+			if own == nil {
+				own = slices.Clone(b.keys[:n])
+			}
+			if len(own) == maxKeys {
 				return bodyError("an object of the body has more than %d keys", maxKeys)
 			}
-			if !slices.Contains(keys, name) {
-				keys = append(keys[:n:n], name)
-			}
+			own = append(own, name)
 		}
 		if s.blanks(); s.text[s.at] == '}' {
 			break
 		}
 	}
 	s.at++
-	return b.add(keys)
+	if own == nil {
+		return b.add(b.keys[:n])
+	}
+	return b.add(distinct(own))
+}
+
+// distinct drops from a list the names that were there before. The list is not to be used again.
+func distinct(names []string) []string {
+	seen := make(map[string]bool, len(names))
+	return slices.DeleteFunc(names, func(name string) bool {
+		before := seen[name]
+		seen[name] = true
+		return before
+	})
 }
 
 // add counts an object with these keys.
@@ -112,11 +126,7 @@ func (b *body) add(keys []string) error {
 		b.keys, b.first = keys, len(keys)
 	case !sameSet(b.keys[:b.first], keys):
 		b.same = false
-		for _, key := range keys {
-			if !slices.Contains(b.keys, key) {
-				b.keys = append(slices.Clip(b.keys), key)
-			}
-		}
+		b.keys = distinct(slices.Concat(b.keys, keys))
 		if len(b.keys) > maxKeys {
 			return bodyError("the objects of the body have more than %d keys", maxKeys)
 		}

@@ -40,6 +40,13 @@ func (h *Handler) run(r *http.Request, s Session, b batch) error {
 	if err != nil {
 		return err
 	}
+	defer func() { // also when a panic leaves the connection amid the batch: then it is closed
+		if b.reset {
+			go clean(context.WithoutCancel(ctx), conn)
+		} else {
+			conn.Release()
+		}
+	}()
 	cache := cacheOf(conn.Conn().PgConn())
 	all := h.preamble(r, s, b.readOnly)
 	ours := len(all)
@@ -53,11 +60,6 @@ func (h *Handler) run(r *http.Request, s Session, b batch) error {
 	stale, err := attempt(ctx, cancel, cache, s.Unprepared, all, read)
 	if stale {
 		_, err = attempt(ctx, cancel, cache, s.Unprepared, all, read)
-	}
-	if b.reset {
-		go clean(context.WithoutCancel(ctx), conn)
-	} else {
-		conn.Release()
 	}
 	if err != nil && (r.Context().Err() != nil || errors.Is(ctx.Err(), context.DeadlineExceeded)) {
 		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err) // rather than how the connection took it

@@ -75,7 +75,7 @@ func (b *builder) conditions(r *resource, src *over) {
 	for _, k := range r.kids {
 		if k.inner {
 			and()
-			b.exists(k)
+			b.exists(k, false)
 		}
 	}
 	if src != nil && src.where != nil {
@@ -84,14 +84,21 @@ func (b *builder) conditions(r *resource, src *over) {
 	}
 }
 
-// exists writes the condition that an embedded resource has a row.
-func (b *builder) exists(r *resource) {
+// exists writes the condition that an embedded resource has a row. PostgreSQL plans an EXISTS that is part of another
+// condition in two ways, and all that is in it twice. Where that is in another it has to be kept from it (oneWay), or
+// fifty, each in the one before, would take for ever.
+func (b *builder) exists(r *resource, oneWay bool) {
 	if b.full() {
 		return
 	}
+	b.inside++
 	b.add("exists (")
 	b.related(r, func() {})
+	if oneWay {
+		b.add(" offset 0")
+	}
 	b.add(")")
+	b.inside--
 }
 
 // related writes a select of the rows of an embedded resource, without what it embeds and its range.

@@ -3,7 +3,6 @@ package rest
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -20,6 +19,7 @@ type parser struct {
 	depth     int // of nested or/and, or of embedded resources
 	conds     int
 	resources int
+	columns   int
 }
 
 // fail says where reading stopped and what was expected there, in PostgREST's words.
@@ -265,13 +265,10 @@ func parseNames(key, s string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, name := range all {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
+	if len(all) > maxKeys {
+		return nil, parseError("%s= has more than %d names", key, maxKeys)
 	}
-	return names, nil
+	return distinct(all), nil
 }
 
 // names reads the rest as names with a separator between them.

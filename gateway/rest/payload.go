@@ -92,6 +92,12 @@ func parseForm(raw []byte) (*body, error) {
 	return b, b.add(names)
 }
 
+// Every line of CSV repeats the names of its columns when it has become JSON.
+const (
+	maxName    = 63 // bytes; PostgreSQL keeps no more of a column's name
+	maxFromCSV = 64 << 20
+)
+
 // parseCSV makes an array of objects whose keys are the first line. Every value is a text but for the word NULL; an
 // empty one is an empty text. A line that is longer or shorter than the first is an error.
 func parseCSV(raw []byte) (*body, error) {
@@ -108,7 +114,7 @@ func parseCSV(raw []byte) (*body, error) {
 	names := slices.Clone(head)
 	keys := make([][]byte, len(names))
 	for i, name := range names {
-		if strings.IndexByte(name, 0) >= 0 {
+		if strings.IndexByte(name, 0) >= 0 || len(name) > maxName {
 			return nil, bodyError("the first line of the CSV has a name that is no column name: %q", clip(name))
 		}
 		keys[i] = jsonText(name)
@@ -133,6 +139,11 @@ func parseCSV(raw []byte) (*body, error) {
 		w.endObject()
 		if err := b.add(names); err != nil {
 			return nil, err
+		}
+		if w.buf.Len() > maxFromCSV {
+			return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: "PGRST102",
+				Message: fmt.Sprintf("the CSV in the body makes more than %d bytes of JSON", maxFromCSV),
+				Hint:    "Send the rows in several requests."}
 		}
 	}
 	w.buf.WriteByte(']')

@@ -26,6 +26,9 @@ func (p *parser) selection(n *node) error {
 		return nil
 	}
 	for {
+		if p.columns++; p.columns > maxKeys {
+			return p.fail("fewer than 1600 columns")
+		}
 		if err := p.element(n); err != nil {
 			return err
 		}
@@ -161,7 +164,7 @@ func (p *parser) typeName() (string, error) {
 		p.at = start
 		return "", p.fail("a type name")
 	}
-	if strings.HasPrefix(strings.ToLower(s), "reg") {
+	if lower := strings.ToLower(s); strings.HasPrefix(lower, "reg") || strings.HasPrefix(lower, "setof ") {
 		p.at = start
 		return "", p.fail("a type of values; casts to reg* types are refused")
 	}

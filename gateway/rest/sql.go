@@ -16,8 +16,9 @@ type statement struct {
 // builder writes a statement. Names go through ident and values through param; every other text is a constant of this
 // package.
 type builder struct {
-	sql  []byte
-	args [][]byte
+	sql    []byte
+	args   [][]byte
+	inside int // of how many EXISTS what comes next is a part
 }
 
 // maxStatement bounds a statement, since a filter on an embedded resource brings along all that is said of that
@@ -194,7 +195,7 @@ func (b *builder) cond(t table, c *cond) {
 		if c.value == "null" {
 			b.add("not ")
 		}
-		b.exists(c.embedded)
+		b.exists(c.embedded, b.inside > 0)
 	case c.op == "is":
 		b.field(t, c.field)
 		b.add(" is ", c.value)
