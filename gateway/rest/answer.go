@@ -59,7 +59,9 @@ func (a *answer) take(rows *pgconn.ResultReader) error {
 }
 
 func (a *answer) row(values ...[]byte) error {
-	a.rows++
+	if a.rows++; a.media.handled {
+		a.rows, _ = strconv.ParseInt(string(values[1]), 10, 64) // count(*) is a number
+	}
 	json := []byte("null")
 	if len(values) > 0 && values[0] != nil { // CSV may have no columns
 		json = values[0]

@@ -93,7 +93,7 @@ func (h *Handler) answer(req *request, statements []statement, c *counting) erro
 	head := func(rows int64) int {
 		return end.shape(req.w.Header(), h.headRows(req, rows, c.total()))
 	}
-	if !a.object {
+	if !a.object && !req.media.handled {
 		a.head = func() {
 			status := head(a.expected(req.query, c.total()))
 			a.contentType()
@@ -106,7 +106,7 @@ func (h *Handler) answer(req *request, statements []statement, c *counting) erro
 	if req.as.PreRequest != "" {
 		all, first = slices.Concat([]statement{{sql: readOutcome}}, statements), 1
 	}
-	if req.function {
+	if req.function || req.media.handled {
 		all = append(all, statement{sql: readOutcome})
 	}
 	rows := first + len(statements) - 1

@@ -18,8 +18,12 @@ type media struct {
 	stripNulls  bool
 	csv         bool
 	raw         bool   // the value of a function as it is
+	handled     bool   // the value is one of all rows, beside their number
 	value       string // SQL for the value of a row "q" of a function that returns no rows; "" for rows
 }
+
+// custom gives the form for a media type that SQL makes itself; false when it does not.
+type custom func(kind string) (media, bool)
 
 const (
 	typeJSON   = "application/json"
@@ -28,15 +32,14 @@ const (
 	typeAPI    = "application/openapi+json"
 )
 
-// accept chooses the form of the answer. A function whose type is a domain named after a media type makes that itself;
-// own is its name, "*/*" for whatever is asked, or "" for none.
-func (req *request) accept(own string) (err error) {
+// accept chooses the form of the answer; own may be nil.
+func (req *request) accept(own custom) (err error) {
 	req.media, err = parseAccept(req.http.Header.Values("Accept"), own)
 	return err
 }
 
 // parseAccept picks the first form among the Accept headers that can be given, by falling quality.
-func parseAccept(headers []string, own string) (media, error) {
+func parseAccept(headers []string, own custom) (media, error) {
 	if strings.TrimSpace(strings.Join(headers, "")) == "" {
 		headers = []string{"*/*"}
 	}
@@ -65,22 +68,25 @@ func noMedia(headers []string) *Error {
 		Message: "None of these media types are available: " + clip(strings.Join(headers, ", "))}
 }
 
-func mediaOf(kind string, params map[string]string, own string) (media, bool) {
+func mediaOf(kind string, params map[string]string, own custom) (media, bool) {
 	strip := params["nulls"] == "stripped"
 	suffix := "+json; charset=utf-8"
 	if strip {
 		suffix = "+json;nulls=stripped; charset=utf-8"
 	}
 	family := strings.TrimSuffix(kind, "+json")
-	switch {
+	switch { // these two are nobody else's
 	case family == typeObject:
 		return media{contentType: typeObject + suffix, single: true, stripNulls: strip}, true
 	case family == typeArray && strip:
 		return media{contentType: typeArray + suffix, stripNulls: true}, true
-	case own == "*/*":
-		return media{contentType: typeBytes, raw: true}, true
-	case kind == own:
-		return media{contentType: own + charset(own), raw: true}, true
+	}
+	if own != nil {
+		if m, ok := own(kind); ok {
+			return m, true
+		}
+	}
+	switch {
 	case family == typeJSON, family == typeArray, kind == "application/*", kind == "*/*":
 		return media{contentType: typeJSON + charset(typeJSON)}, true
 	case kind == typeCSV, kind == "text/*":
@@ -101,10 +107,52 @@ func charset(kind string) string {
 // mediaName is how a domain is named after a media type.
 var mediaName = regexp.MustCompile(`^(?:.*\.)?"([A-Za-z0-9.-]+/[A-Za-z0-9.+-]+|\*/\*)"$`)
 
-// ownMedia returns the media type that a function makes itself, or "".
-func ownMedia(f *catalog.Function) string {
-	if m := mediaName.FindStringSubmatch(f.Returns); m != nil && !f.Set {
-		return strings.ToLower(m[1])
+// made is the form of a media type that SQL makes, "*/*" being the one that takes whatever is asked.
+func made(kind string) media {
+	if kind == "*/*" {
+		return media{contentType: typeBytes, raw: true}
 	}
-	return ""
+	return media{contentType: kind + charset(kind), raw: true}
+}
+
+// ofFunction is custom for a function whose type is a domain named after a media type, or that returns rows of a table.
+func ofFunction(f *catalog.Function, c *catalog.Catalog, whole bool) custom {
+	if name := mediaName.FindStringSubmatch(f.Returns); name != nil && !f.Set {
+		own := strings.ToLower(name[1])
+		return func(kind string) (media, bool) { return made(own), own == "*/*" || own == kind }
+	}
+	if f.Table == nil {
+		return nil
+	}
+	return ofRows(f.Table, c, whole)
+}
+
+// ofRows is custom for rows of a table, which may be nil. What takes that table's rows takes only whole ones.
+func ofRows(t *catalog.Table, c *catalog.Catalog, whole bool) custom {
+	return func(kind string) (m media, ok bool) {
+		var h *catalog.Handler
+		if t != nil && whole {
+			if h = c.Handler(t, "*/*"); h == nil {
+				h = c.Handler(t, kind)
+			}
+		}
+		if h == nil {
+			h = c.Handler(nil, kind)
+		}
+		if h == nil {
+			return media{}, false
+		}
+		m = made(h.Media)
+		m.handled, m.value = true, h.Aggregate+"(q.*)"
+		if h.Row != "" {
+			m.value = h.Aggregate + "((q.*)::" + h.Row + ")"
+		}
+		m.value += ", count(*)"
+		return m, true
+	}
+}
+
+// whole says that the query asks for every column and nothing else.
+func (q *query) whole() bool {
+	return len(q.kids) == 0 && (q.columns == nil || len(q.columns) == 1 && q.columns[0].column == "*" && q.columns[0].agg == "")
 }

@@ -34,7 +34,7 @@ func (h *Handler) plan(req *request) (*resource, error) {
 		return root, err
 	}
 	if !root.needsCatalog() {
-		if c, err := h.opts.Catalog.Recent(req.http.Context()); err != nil || !c.Represented() {
+		if c, err := h.customised(req); err != nil || c == nil {
 			return root, err
 		}
 	}
@@ -50,6 +50,18 @@ func (h *Handler) plan(req *request) (*resource, error) {
 		return nil, tableNotFound(req.on, near.Tables)
 	}
 	return root, h.planner(req, c).resolve(root)
+}
+
+// customised returns the catalog if there are domains or rows with forms of their own, else nil.
+func (h *Handler) customised(req *request) (*catalog.Catalog, error) {
+	if h.opts.Catalog == nil {
+		return nil, nil
+	}
+	c, err := h.opts.Catalog.Recent(req.http.Context())
+	if err != nil || !c.Customised() {
+		return nil, err
+	}
+	return c, nil
 }
 
 // planCall is plan for what a function returns: rows of a table, which may be nil, under the name alias.

@@ -146,7 +146,15 @@ func (h *Handler) handle(w http.ResponseWriter, r *http.Request, name string, ca
 	case call:
 		return req, h.call(req)
 	}
-	if err := req.accept(""); err != nil {
+	c, err := h.customised(req)
+	if err != nil {
+		return req, err
+	}
+	var own custom
+	if c != nil {
+		own = ofRows(c.Table(req.on.schema, name), c, req.query.whole())
+	}
+	if err := req.accept(own); err != nil {
 		return req, err
 	}
 	if read {

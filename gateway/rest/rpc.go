@@ -32,10 +32,11 @@ func (h *Handler) call(req *request) error {
 		return &Error{Status: http.StatusBadRequest, Code: "PGRST128",
 			Message: "Function must return SETOF or TABLE when max-affected preference is used with handling=strict"}
 	}
-	if err := req.accept(ownMedia(c.fn)); err != nil {
+	if err := req.accept(ofFunction(c.fn, cat, req.query.whole())); err != nil {
 		return err
 	}
 	switch {
+	case req.media.handled:
 	case req.media.raw:
 		req.media.value = "q." + scalarName
 	case c.fn.Void:

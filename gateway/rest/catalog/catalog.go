@@ -16,6 +16,7 @@ import (
 type Catalog struct {
 	schemas     map[string]*schema
 	relations   map[*Table][]*Relation
+	handlers    []Handler
 	represented bool   // some column has a Representation
 	fingerprint string // of the system catalogs that it was read from
 }
@@ -76,9 +77,28 @@ func (c *Catalog) SchemaComment(schema string) string {
 // order in which PostgREST lists them in its errors. A computed one replaces the others to a table of its name.
 func (c *Catalog) Relations(from *Table) []*Relation { return c.relations[from] }
 
-// Represented reports whether any column has a Representation. Few databases have one; in the others requests that
-// name columns alone can be planned without a Catalog.
-func (c *Catalog) Represented() bool { return c.represented }
+// Customised reports whether any column has a Representation, or any rows a Handler. Few databases have one; in the
+// others requests that name columns alone can be planned without a Catalog.
+func (c *Catalog) Customised() bool { return c.represented || len(c.handlers) > 0 }
+
+// Handler returns what makes a media type ("text/xml", or "*/*" for whatever is asked) of the rows of t, or of any rows
+// when t is nil; nil when there is none.
+func (c *Catalog) Handler(t *Table, media string) *Handler {
+	for i, h := range c.handlers {
+		if h.Media == media && (t == nil && h.of == 0 || t != nil && h.of == t.OID) {
+			return &c.handlers[i]
+		}
+	}
+	return nil
+}
+
+// Handler is an aggregate that makes a whole answer of rows: its type is a domain that is named after a media type.
+type Handler struct {
+	Media     string // in lower case
+	Aggregate string // as SQL
+	Row       string // the type of the rows that it takes, as SQL; "" for any
+	of        uint32
+}
 
 // Table is a table, view, materialized view, foreign or partitioned table.
 type Table struct {

@@ -307,14 +307,14 @@ func checkChanges(t *testing.T, conn *pgx.Conn, c *Catalog) {
 		}
 		c = next
 	}
-	if c.Represented() {
+	if c.Customised() {
 		t.Error("a representation of no column counts")
 	}
 	if _, err := conn.Exec(t.Context(), "alter table api.readers add column hue api.hue"); err != nil {
 		t.Fatal(err)
 	}
 	c = load(t, conn, c)
-	if got := c.Table("api", "readers").Column("hue").Representation; got != (Representation{ToJSON: "api.hue_json"}) || !c.Represented() {
+	if got := c.Table("api", "readers").Column("hue").Representation; got != (Representation{ToJSON: "api.hue_json"}) || !c.Customised() {
 		t.Errorf("the representation is %+v", got)
 	}
 }

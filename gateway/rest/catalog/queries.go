@@ -113,4 +113,11 @@ from pg_proc p join pg_namespace n on n.oid = p.pronamespace
 join pg_type t on t.oid = coalesce((select d.base from domain d join pg_type b on b.oid = d.base
 	where d.oid = p.prorettype and b.typtype <> 'd'), p.prorettype)
 where n.nspname = any ($1) and p.prokind = 'f' and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)`
+
+	handlersSQL = `select lower(m.typname), format('%I.%I', n.nspname, p.proname), r.typrelid,
+	case when r.typrelid = 0 then '' else format_type(r.oid, null) end
+from pg_aggregate a join pg_proc p on p.oid = a.aggfnoid join pg_namespace n on n.oid = p.pronamespace
+join pg_type m on m.oid = p.prorettype join pg_type r on r.oid = p.proargtypes[0]
+where n.nspname = any ($1) and p.pronargs = 1 and m.typtype = 'd' and (r.typrelid <> 0 or r.oid = 'anyelement'::regtype)
+and (m.typname = '*/*' or m.typname ~* '^[a-z0-9.-]+/[a-z0-9.+-]+$') order by p.oid`
 )

@@ -171,6 +171,13 @@ func (l *loader) readFunctions() error {
 	return err
 }
 
+func (l *loader) readHandlers() error {
+	var h Handler
+	return l.each(handlersSQL, []any{l.schemas}, []any{&h.Media, &h.Aggregate, &h.of, &h.Row}, func() {
+		l.catalog.handlers = append(l.catalog.handlers, h)
+	})
+}
+
 // read sets the parameters, and the columns of a function that has output parameters.
 func (f *Function) read(names, modes, types []string, defaults int) {
 	for i, t := range types {
