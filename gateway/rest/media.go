@@ -154,5 +154,6 @@ func ofRows(t *catalog.Table, c *catalog.Catalog, whole bool) custom {
 
 // whole says that the query asks for every column and nothing else.
 func (q *query) whole() bool {
-	return len(q.kids) == 0 && (q.columns == nil || len(q.columns) == 1 && q.columns[0].column == "*" && q.columns[0].agg == "")
+	all := q.columns == nil || len(q.columns) == 1 && q.columns[0].column == "*" && q.columns[0].agg == ""
+	return all && len(q.kids) == 0
 }
