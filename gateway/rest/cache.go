@@ -36,6 +36,16 @@ func cacheOf(conn *pgconn.PgConn) *cache {
 	return c
 }
 
+// knows says that all statements are prepared, and none is to go.
+func (c *cache) knows(all []statement) bool {
+	for _, st := range all {
+		if c.known[st.sql] == nil {
+			return false
+		}
+	}
+	return len(c.old) == 0
+}
+
 func (c *cache) describe(sql string) *pgconn.StatementDescription {
 	c.last++
 	return &pgconn.StatementDescription{Name: "rest_" + strconv.Itoa(c.last), SQL: sql}

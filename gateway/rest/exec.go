@@ -57,9 +57,16 @@ func (h *Handler) run(r *http.Request, s Session, b batch) error {
 		}
 		return b.read(i-ours, rows)
 	}
-	stale, err := attempt(ctx, cancel, cache, s.Unprepared, all, read)
+	send := cache.pipeline
+	switch {
+	case s.Unprepared:
+		send = cache.unprepared
+	case b.readOnly && cache.knows(all):
+		send = cache.batch
+	}
+	stale, err := attempt(ctx, cancel, cache, send, all, read)
 	if stale {
-		_, err = attempt(ctx, cancel, cache, s.Unprepared, all, read)
+		_, err = attempt(ctx, cancel, cache, cache.pipeline, all, read)
 	}
 	if err != nil && (r.Context().Err() != nil || errors.Is(ctx.Err(), context.DeadlineExceeded)) {
 		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err) // rather than how the connection took it
@@ -86,73 +93,32 @@ func clean(ctx context.Context, conn *pgxpool.Conn) {
 	}
 }
 
-// attempt sends the statements as one pipeline, which PostgreSQL runs as one transaction, and reads their results. It
-// reports a failure as stale when the statement that failed was prepared earlier and may fit the schema no longer; then
-// it has been forgotten and nothing was read from it.
-func attempt(ctx context.Context, cancel func(), c *cache, unprepared bool, all []statement,
-	read func(int, *pgconn.ResultReader) error) (stale bool, err error) {
-	p := c.conn.StartPipeline(ctx)
+// attempt sends the statements together, which PostgreSQL runs as one transaction, and reads their results. It reports a
+// failure as stale when the statement that failed was prepared earlier and may fit the schema no longer; then it has been
+// forgotten and nothing was read from it.
+func attempt(ctx context.Context, cancel func(), c *cache, send func(context.Context, []statement) (results, error),
+	all []statement, read func(int, *pgconn.ResultReader) error) (stale bool, err error) {
+	sent, err := send(ctx, all)
+	if err != nil {
+		return false, err
+	}
 	defer func() {
 		if err != nil {
-			_ = p.Close() // reads up to the end of the transaction, so that the connection can be used again
+			_ = sent.abandon()
 		}
 	}()
-	c.deallocate(p)
-	fresh := make([]*pgconn.StatementDescription, len(all))
-	for i, st := range all {
-		if unprepared {
-			p.SendQueryParams(st.sql, st.args, nil, nil, nil)
-			continue
-		}
-		if sd := c.known[st.sql]; sd != nil {
-			p.SendQueryStatement(sd, st.args, nil, nil)
-			continue
-		}
-		fresh[i] = c.describe(st.sql)
-		p.SendPrepare(fresh[i].Name, st.sql, nil)
-		p.SendQueryPrepared(fresh[i].Name, st.args, nil, nil)
-	}
-	if err := p.Sync(); err != nil {
-		return false, err
-	}
-	if err := c.deallocated(p); err != nil {
-		return false, err
-	}
 	for i := range all {
-		if fresh[i] != nil {
-			if err := c.prepared(p, fresh[i]); err != nil {
-				return false, err
-			}
-		}
-		rows, err := result[*pgconn.ResultReader](p)
+		rows, err := sent.next()
 		if err != nil {
-			return !unprepared && fresh[i] == nil && c.forget(all[i].sql, err), err
+			return sent.cached(i) && c.forget(all[i].sql, err), err
 		}
 		if err := read(i, rows); err != nil {
-			cancel() // else Close would read the rest of the rows
+			cancel() // else abandon would read the rest of the rows
 			return false, err
 		}
 		if _, err := rows.Close(); err != nil {
 			return false, err
 		}
 	}
-	// The end of the transaction: deferred constraints speak here, and a write is durable only after it.
-	if _, err := result[*pgconn.PipelineSync](p); err != nil {
-		return false, err
-	}
-	return false, p.Close()
-}
-
-// result reads the next result of a pipeline, which is of type T unless there was an error.
-func result[T any](p *pgconn.Pipeline) (T, error) {
-	var none T
-	res, err := p.GetResults()
-	if err != nil {
-		return none, err
-	}
-	t, ok := res.(T)
-	if !ok {
-		return none, fmt.Errorf("rest: pipeline answered %T instead of %T", res, none)
-	}
-	return t, nil
+	return false, sent.end()
 }

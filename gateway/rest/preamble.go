@@ -101,8 +101,8 @@ func cookies(r *http.Request, credentials bool) []byte {
 	return object.end()
 }
 
-// jsonObject is a JSON object of texts that is being written. Every request writes one, and encoding/json takes several times
-// as long. Of a name that comes twice PostgreSQL takes the last.
+// jsonObject is a JSON object of texts that is being written. Every request writes one, and encoding/json takes several
+// times as long. Of a name that comes twice PostgreSQL takes the last.
 type jsonObject []byte
 
 func (o *jsonObject) add(name, value string) {
