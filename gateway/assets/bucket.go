@@ -2,30 +2,68 @@ package assets
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
+	"strings"
 	"time"
 
-	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/s3blob" // s3:// URLs
-	"gocloud.dev/gcerrors"
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
 // bucket is a store in an S3 bucket. An object appears there whole or not at all, and is durable when the bucket says
 // that it has it; so nothing needs a temporary name.
 type bucket struct {
-	*blob.Bucket
+	s3     *minio.Client
+	name   string
+	prefix string // of the objects of one project
 }
 
-// newBucket opens a bucket by URL, as in s3://name?region=eu-west-1; what belongs to one project is below its id.
-func newBucket(ctx context.Context, url, projectID string) (store, error) {
-	b, err := blob.OpenBucket(ctx, url)
+// roleTimeout bounds the question for the machine's role, which nobody answers where there is none.
+const roleTimeout = 5 * time.Second
+
+// newBucket opens a bucket by URL, as in s3://name?region=eu-west-1. The query may also have endpoint, the URL of
+// another S3 server than AWS's, use_path_style for one that knows no bucket by its host name, and prefix. What belongs to
+// one project is below its id. Credentials are what the environment says, AWS's own files, or the machine's role.
+func newBucket(text, projectID string) (store, error) {
+	u, err := url.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("open bucket: %w", err)
 	}
-	return bucket{blob.PrefixedBucket(b, projectID+"/")}, nil
+	b := bucket{name: u.Host}
+	options := minio.Options{Secure: true, Creds: credentials.NewChainCredentials([]credentials.Provider{
+		&credentials.EnvAWS{}, &credentials.FileAWSCredentials{},
+		&credentials.IAM{Client: &http.Client{Timeout: roleTimeout}},
+	})}
+	endpoint := "s3.amazonaws.com"
+	for key, values := range u.Query() {
+		switch value := values[0]; key {
+		case "region":
+			options.Region = value
+		case "endpoint":
+			server, err := url.Parse(value)
+			if err != nil || server.Host == "" || strings.Trim(server.Path, "/") != "" {
+				return nil, fmt.Errorf("open bucket: endpoint %q is not the URL of a server", value)
+			}
+			endpoint, options.Secure = server.Host, server.Scheme != "http"
+		case "use_path_style":
+			if value == "true" {
+				options.BucketLookup = minio.BucketLookupPath
+			}
+		case "prefix":
+			b.prefix = value
+		default:
+			return nil, fmt.Errorf("open bucket: there is no parameter %q: use region, endpoint, use_path_style, prefix", key)
+		}
+	}
+	b.prefix += projectID + "/"
+	if b.s3, err = minio.New(endpoint, &options); err != nil {
+		return nil, fmt.Errorf("open bucket: %w", err)
+	}
+	return b, nil
 }
 
 const spoolPrefix = "functions-mcp-upload-"
@@ -40,22 +78,41 @@ func (bucket) spool() (*os.File, error) {
 }
 
 func (b bucket) keep(ctx context.Context, name string, spooled *os.File) error {
-	if _, err := spooled.Seek(0, io.SeekStart); err != nil {
+	size, err := spooled.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = spooled.Seek(0, io.SeekStart)
+	}
+	if err != nil {
 		return fmt.Errorf("keep object: %w", err)
 	}
-	// The type is the asset's, not the object's, which assets of several types may share.
-	if err := b.Upload(ctx, name, spooled, &blob.WriterOptions{ContentType: octetStream}); err != nil {
+	// The type is the asset's, not the object's, which assets of several types may share. In one part: one that was cut
+	// short would leave parts that no listing shows.
+	_, err = b.s3.PutObject(ctx, b.name, b.prefix+name, spooled, size, minio.PutObjectOptions{
+		ContentType: octetStream, DisableMultipart: true,
+	})
+	if err != nil {
 		return fmt.Errorf("keep object: %w", err)
 	}
 	return nil
 }
 
 func (b bucket) open(ctx context.Context, name string, size int64) (io.ReadSeekCloser, error) {
-	return &rangeReader{ctx: ctx, bucket: b.Bucket, name: name, size: size}, nil
+	return &rangeReader{size: size, from: func(offset int64) (io.ReadCloser, error) {
+		var options minio.GetObjectOptions
+		if err := options.SetRange(offset, size-1); err != nil {
+			return nil, err
+		}
+		body, _, _, err := minio.Core{Client: b.s3}.GetObject(ctx, b.name, b.prefix+name, options)
+		if minio.ToErrorResponse(err).Code == minio.NoSuchKey {
+			return nil, errMissing
+		}
+		return body, err
+	}}, nil
 }
 
 func (b bucket) remove(ctx context.Context, name string) error {
-	if err := b.Delete(ctx, name); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+	// S3 says the same of an object that was not there.
+	if err := b.s3.RemoveObject(ctx, b.name, b.prefix+name, minio.RemoveObjectOptions{}); err != nil {
 		return fmt.Errorf("remove object: %w", err)
 	}
 	return nil
@@ -68,79 +125,16 @@ func (bucket) sweep(before time.Time) error {
 }
 
 func (b bucket) names(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // of a listing that is not read to its end
 	var out []string
-	for list := b.List(nil); ; {
-		object, err := list.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return out, nil
+	for object := range b.s3.ListObjects(ctx, b.name, minio.ListObjectsOptions{Prefix: b.prefix, Recursive: true}) {
+		if object.Err != nil {
+			return nil, fmt.Errorf("list objects: %w", object.Err)
 		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, object.Key)
+		out = append(out, strings.TrimPrefix(object.Key, b.prefix))
 	}
+	return out, nil
 }
 
-func (b bucket) close() error { return b.Close() }
-
-// rangeReader reads an object of a known size, and asks for no byte before it is read: a HEAD, or a 304, costs nothing.
-type rangeReader struct {
-	ctx    context.Context // of the request: io.Reader has none
-	bucket *blob.Bucket
-	name   string
-	size   int64
-
-	offset int64
-	reader *blob.Reader // at offset; nil until something is read
-}
-
-// Read implements io.Reader.
-func (r *rangeReader) Read(p []byte) (int, error) {
-	if r.offset >= r.size {
-		return 0, io.EOF
-	}
-	if r.reader == nil {
-		reader, err := r.bucket.NewRangeReader(r.ctx, r.name, r.offset, -1, nil)
-		if gcerrors.Code(err) == gcerrors.NotFound {
-			return 0, errMissing
-		}
-		if err != nil {
-			return 0, err
-		}
-		r.reader = reader
-	}
-	n, err := r.reader.Read(p)
-	r.offset += int64(n)
-	if errors.Is(err, io.EOF) && r.offset < r.size {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
-}
-
-// Seek implements io.Seeker.
-func (r *rangeReader) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		offset += r.offset
-	case io.SeekEnd:
-		offset += r.size
-	}
-	if offset < 0 {
-		return 0, os.ErrInvalid
-	}
-	if offset != r.offset {
-		_ = r.Close() // of a reader that nobody reads to its end
-		r.offset = offset
-	}
-	return offset, nil
-}
-
-// Close implements io.Closer.
-func (r *rangeReader) Close() error {
-	if r.reader == nil {
-		return nil
-	}
-	err := r.reader.Close()
-	r.reader = nil
-	return err
-}
+func (bucket) close() error { return nil }

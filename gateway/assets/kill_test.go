@@ -20,7 +20,8 @@ const (
 	victimDatabase = "ASSETS_VICTIM_DATABASE"
 	victimStore    = "ASSETS_VICTIM_STORE"
 	victimRound    = "ASSETS_VICTIM_ROUND"
-	killsVariable  = "ASSETS_KILLS" // how often the program is killed: 15 unless it says
+	victimName     = "assets-victim" // as PostgreSQL knows it
+	killsVariable  = "ASSETS_KILLS"  // how often the program is killed: 15 unless it says
 )
 
 func TestVictim(t *testing.T) {
@@ -74,7 +75,7 @@ func TestNothingIsLostWhenAProgramIsKilled(t *testing.T) {
 		for round := range kills {
 			victim := exec.Command(os.Args[0], "-test.run=^TestVictim$", "-test.timeout=60s")
 			victim.Env = append(os.Environ(), victimDatabase+"="+f.pool.Config().ConnString(), victimStore+"="+place,
-				victimRound+"="+strconv.Itoa(round))
+				victimRound+"="+strconv.Itoa(round), "PGAPPNAME="+victimName)
 			out, err := victim.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -107,9 +108,26 @@ func TestNothingIsLostWhenAProgramIsKilled(t *testing.T) {
 			}
 			f.wantKept(t, strconv.Itoa(round), kept)
 		}
+		f.waitForVictims(t)
 		f.wantNoOrphans(t)
 		t.Logf("killed %d times during %d acknowledged puts", kills, acknowledged)
 	})
+}
+
+// waitForVictims waits until PostgreSQL has ended what it was doing for victims when they were killed.
+func (f *fixture) waitForVictims(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		var left int
+		err := f.pool.QueryRow(t.Context(), "select count(*) from pg_stat_activity where application_name = $1", victimName).
+			Scan(&left)
+		if err != nil || left > 0 && time.Now().After(deadline) {
+			t.Fatalf("%d sessions of victims are left (%v)", left, err)
+		}
+		if left == 0 {
+			return
+		}
+	}
 }
 
 // wantKept fails unless every key reads back as the bytes that the store and the database say it is, and every asset
