@@ -24,6 +24,9 @@ type cache struct {
 // one goes: clients choose the statements, and no order of theirs can then empty the cache on purpose.
 const maxPrepared = 200
 
+// maxKept is how long a statement may be, in bytes, to stay prepared: long ones cost PostgreSQL megabytes each.
+const maxKept = 16 << 10
+
 // cacheOf returns the connection's cache, which lives and dies with the connection.
 func cacheOf(conn *pgconn.PgConn) *cache {
 	const key = "gateway/rest"
@@ -97,7 +100,7 @@ func (c *cache) deallocated(p *pgconn.Pipeline) error {
 // number) looks the same and costs one more try.
 func (c *cache) forget(sql string, err error) bool {
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
+	if c.known[sql] == nil || !errors.As(err, &pg) {
 		return false
 	}
 	switch pg.Code {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/run402/functions-mcp/core/wire"
 )
@@ -111,6 +112,12 @@ func asError(err error, role string) *Error {
 			Status: statusOf(pg, role), Code: pg.Code,
 			Message: pg.Message, Details: pg.Detail, Hint: pg.Hint,
 		}
+	}
+	var tooLong *pgproto3.ExceededMaxBodyLenErr
+	if errors.As(err, &tooLong) {
+		return &Error{Status: http.StatusRequestEntityTooLarge, Code: "54000",
+			Message: fmt.Sprintf("a row of the answer is larger than %d bytes", tooLong.MaxExpectedBodyLen),
+			Hint:    "Ask for fewer columns or embedded rows. Whether a write took place is unknown."}
 	}
 	return &Error{Status: http.StatusInternalServerError, Code: "PGRSTX00",
 		Message: "the database connection failed during the request",

@@ -47,6 +47,7 @@ func (h *Handler) run(r *http.Request, s Session, b batch) error {
 			conn.Release()
 		}
 	}()
+	conn.Conn().PgConn().Frontend().SetMaxBodyLen(int(max(h.opts.MaxAnswer, 1<<20))) // a row is held whole
 	cache := cacheOf(conn.Conn().PgConn())
 	all := h.preamble(r, s, b.readOnly)
 	ours := len(all)

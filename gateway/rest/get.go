@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -93,8 +94,10 @@ func (h *Handler) answer(req *request, statements []statement, c *counting) erro
 	head := func(rows int64) int {
 		return end.shape(req.w.Header(), h.headRows(req, rows, c.total()))
 	}
+	var cut *time.Timer
 	if !a.object && !req.media.handled {
 		a.head = func() {
+			cut = cutAfter(req.w, req.as.StatementTimeout)
 			status := head(a.expected(req.query, c.total()))
 			a.contentType()
 			req.w.WriteHeader(status)
@@ -124,7 +127,9 @@ func (h *Handler) answer(req *request, statements []statement, c *counting) erro
 		a.reset()
 		return a.takeCounted(res, c, req.query)
 	}
-	if err := h.run(req.http, req.as, batch{readOnly: true, statements: all, read: read}); err != nil {
+	err := h.run(req.http, req.as, batch{readOnly: true, statements: all, read: read})
+	late := cut != nil && !cut.Stop()
+	if err != nil || late {
 		if a.begun {
 			panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
 		}
@@ -142,6 +147,16 @@ func (h *Handler) answer(req *request, statements []statement, c *counting) erro
 	}
 	a.end(status)
 	return nil
+}
+
+// cutAfter cuts a connection whose client has not read by then what was made for it within the time of a statement: until
+// the last row is taken a connection to PostgreSQL waits, and few slow clients would hold them all. It is nil for no limit.
+func cutAfter(w http.ResponseWriter, limit time.Duration) *time.Timer {
+	if limit == 0 {
+		return nil
+	}
+	control := http.NewResponseController(w)
+	return time.AfterFunc(limit, func() { _ = control.SetWriteDeadline(time.Now()) }) // in process there is none
 }
 
 // headRows sets the headers of an answer with rows, and returns its status.

@@ -1,8 +1,14 @@
 package rest
 
 import (
+	"context"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/run402/functions-mcp/gateway/postgres"
 )
 
 // Rows without a column have no value to look at, and whatever goes wrong, the connection is given back.
@@ -66,6 +72,76 @@ func TestCastsToNamesOfObjects(t *testing.T) {
 	for _, cast := range []string{"regclass", "REGROLE", "setof regclass", "SETOF  regproc", " regtype", "regclass array"} {
 		if _, _, err := parseSelect("id::" + cast); err == nil {
 			t.Errorf("%s was taken", cast)
+		}
+	}
+}
+
+// A client that does not read holds no connection to PostgreSQL for longer than a statement may run.
+func TestClientsThatDoNotRead(t *testing.T) {
+	h := library(t, nil)
+	if _, err := shared.pools[postgres.Superuser].Exec(t.Context(), `create table lib.wide as
+		select n, repeat('x', 1000) as pad from generate_series(1, 60000) n; grant select on lib.wide to authenticated`); err != nil {
+		t.Fatal(err)
+	}
+	s := as("ana")
+	s.StatementTimeout = 500 * time.Millisecond
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.Serve(w, r, "wide", s) }))
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	n := int(s.Pool.Config().MaxConns)
+	for range n {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+	}
+	for range n {
+		conn, err := s.Pool.Acquire(ctx)
+		if err != nil {
+			t.Fatalf("no connection for others: %v", err)
+		}
+		defer conn.Release()
+	}
+}
+
+// A row is held whole, so it has a limit too; the connection it came on is closed, and the next request has another.
+func TestRowsThatAreTooLarge(t *testing.T) {
+	h := library(t, func(o *Options) { o.MaxAnswer = 1 << 20 })
+	if _, err := shared.pools[postgres.Superuser].Exec(t.Context(), `create function lib.essay(lib.books) returns text
+		language sql as $$ select repeat('x', 2000000) $$; grant execute on function lib.essay to authenticated`); err != nil {
+		t.Fatal(err)
+	}
+	run(t, []exchange{
+		{name: "large", who: "ana", path: "books?id=eq.1&select=id,essay", via: h, status: 413, want: `…"54000"`},
+		{name: "next", who: "ana", path: "books?id=eq.1&select=id", via: h, status: 200, want: `[{"id":1}]`},
+	})
+}
+
+// A long statement costs PostgreSQL megabytes for as long as it is prepared, and clients choose the statements.
+func TestLongStatementsAreNotKept(t *testing.T) {
+	h := library(t, nil)
+	long := exchange{who: "ana", path: "books?select=id&limit=1&order=id&or=(" + strings.Repeat("id.eq.1,", 900) + "id.eq.2)", via: h,
+		status: 200, want: `[{"id":1}]`}
+	long.check(t)
+	long.check(t)
+	wrong := long
+	wrong.path += "&pages=eq.many"
+	wrong.status, wrong.want = 400, "…22P02"
+	wrong.check(t)
+	conn, err := shared.pools["authenticated"].Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	for sql := range cacheOf(conn.Conn().PgConn()).known {
+		if len(sql) > maxKept {
+			t.Errorf("a statement of %d bytes is prepared", len(sql))
 		}
 	}
 }

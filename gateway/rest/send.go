@@ -63,6 +63,11 @@ func (c *cache) pipeline(ctx context.Context, all []statement) (results, error) 
 	s := &pipelined{c.conn.StartPipeline(ctx), c, make([]*pgconn.StatementDescription, 0, len(all)), 0}
 	c.deallocate(s.Pipeline)
 	for _, st := range all {
+		if len(st.sql) > maxKept {
+			s.SendQueryParams(st.sql, st.args, nil, nil, nil)
+			s.fresh = append(s.fresh, nil)
+			continue
+		}
 		sd := c.known[st.sql]
 		if sd != nil {
 			s.SendQueryStatement(sd, st.args, nil, nil)
@@ -87,7 +92,7 @@ func (c *cache) pipeline(ctx context.Context, all []statement) (results, error) 
 type pipelined struct {
 	*pgconn.Pipeline
 	cache *cache
-	fresh []*pgconn.StatementDescription // by statement; nil for one that was prepared before
+	fresh []*pgconn.StatementDescription // by statement; nil for one that is not prepared now
 	at    int
 }
 
