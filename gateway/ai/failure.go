@@ -19,6 +19,9 @@ type Failure struct {
 	// RetryAfter is what a provider asked to wait, in seconds; 0 when it did not say.
 	RetryAfter int
 	Err        error // for errors.Is; it is never shown
+
+	status int  // of HTTP, where there was one
+	again  bool // it may go better at once
 }
 
 // Error names the cause.
@@ -50,7 +53,7 @@ func (a *AI) refused(ctx context.Context, k kind, err error) error {
 	if !ok {
 		f = &Failure{Cause: CauseDown, Err: err}
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) && f.Cause != CauseLimited {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && f.status == 0 {
 		f = &Failure{Cause: CauseTimeout, Err: err}
 	}
 	a.opts.Log.WarnContext(ctx, "an AI provider failed", "what", k, "code", string(f.Cause))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,12 +24,36 @@ func aiSettings(b config.Backend) config.AI {
 	return config.AI{}
 }
 
+// aiServer is the server that the operator named, or nil.
+func aiServer(s config.AI) *ai.Server {
+	if s.BaseURL == "" {
+		return nil
+	}
+	return ai.NewServer(s.BaseURL, s.APIKey.Reveal())
+}
+
 // aiOptions chooses who does what: what the operator named, and for translation Apertium where nothing is.
 func aiOptions(b config.Backend) ai.Options {
 	s := aiSettings(b)
 	opts := ai.Options{Words: s.Words, Images: s.Images}
-	if apertium := ai.FindApertium(); apertium != nil {
+	server := aiServer(s)
+	switch apertium := ai.FindApertium(); {
+	case s.TranslateModel != "":
+		opts.Translator = server.Translator(s.TranslateModel)
+	case apertium != nil:
 		opts.Translator = apertium
+	}
+	switch {
+	case s.Wordlist:
+		opts.Moderator = ai.Wordlist{}
+	case server != nil:
+		opts.Moderator = server.Moderator(s.ModerateModel, s.TranslateModel)
+	}
+	switch {
+	case s.Placeholder:
+		opts.Painter = ai.Placeholder{}
+	case s.ImageModel != "":
+		opts.Painter = server.Painter(s.ImageModel)
 	}
 	return opts
 }
@@ -64,8 +89,24 @@ func (r *report) ai(ctx context.Context, b config.Backend) {
 	} else {
 		r.good("images", opts.Painter.Name())
 	}
-	if aiSettings(b).BaseURL == "" {
+	settings := aiSettings(b)
+	server := aiServer(settings)
+	if server == nil {
 		r.localModels(ctx)
+		return
+	}
+	models, err := server.Models(ctx)
+	if err != nil {
+		r.bad("ai server", fmt.Errorf("%w: check RUN402_AI_BASE_URL and RUN402_AI_API_KEY", err))
+		return
+	}
+	r.good("ai server", fmt.Sprintf("answers, with %d models", len(models)))
+	for name, model := range map[string]string{
+		"TRANSLATE": settings.TranslateModel, "MODERATE": settings.ModerateModel, "IMAGE": settings.ImageModel,
+	} {
+		if model != "" && !slices.Contains(models, model) {
+			r.note("ai server", "does not list RUN402_AI_"+name+"_MODEL, "+model)
+		}
 	}
 }
 
