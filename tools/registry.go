@@ -102,22 +102,30 @@ func New(o Options) (*Set, error) {
 		}
 	}
 	s := &Set{o: o}
-	if err := errors.Join(s.prepareConfirm(), s.checkGates()); err != nil {
+	list := s.all()
+	if err := errors.Join(s.prepareConfirm(), s.checkGates(list)); err != nil {
 		return nil, err
 	}
-	return s, s.add(s.all())
+	return s, s.add(list)
 }
 
-// all lists every tool whose plane has its key.
+// all lists every tool that there can be.
 func (s *Set) all() []*tool {
-	list := []*tool{s.whoamiTool()} // whoever may call anything may ask who they are
-	if s.o.CallerPlane {
-		list = append(append(list, s.dataTools()...), s.functionTools()...)
+	whoami := []*tool{s.whoamiTool()} // whoever may call anything may ask who they are
+	return slices.Concat(whoami, s.dataTools(), s.functionTools(),
+		s.adminTools(), s.emailTools(), s.aiTools(), s.assetTools())
+}
+
+// hasKey reports whether the tool's plane has its key.
+func (s *Set) hasKey(t *tool) bool {
+	switch t.plane {
+	case planeNone:
+		return true
+	case planeCaller:
+		return s.o.CallerPlane
+	default:
+		return s.o.AdminPlane
 	}
-	if s.o.AdminPlane {
-		list = slices.Concat(list, s.adminTools(), s.emailTools(), s.aiTools(), s.assetTools())
-	}
-	return list
 }
 
 func (s *Set) add(list []*tool) error {
@@ -128,7 +136,7 @@ func (s *Set) add(list []*tool) error {
 		if s.has(t.name) {
 			return fmt.Errorf("tools: two tools are named %s", t.name)
 		}
-		if s.o.ReadOnly && !t.hints.readOnly {
+		if !s.hasKey(t) || s.o.ReadOnly && !t.hints.readOnly {
 			continue
 		}
 		open, err := s.opens(t)

@@ -120,9 +120,9 @@ func compile(path string, s *jsonschema.Schema, t reflect.Type, depth int) (*nod
 }
 
 func compileFields(path string, s *jsonschema.Schema, t reflect.Type, depth int) ([]field, error) {
-	fields := make([]field, 0, s.Properties.Len())
+	fields, visible := make([]field, 0, s.Properties.Len()), reflect.VisibleFields(t)
 	for p := s.Properties.Oldest(); p != nil; p = p.Next() {
-		sf, ok := fieldNamed(t, p.Key)
+		sf, ok := fieldNamed(visible, p.Key)
 		if !ok {
 			return nil, fmt.Errorf("%s: no field for %q", path, p.Key)
 		}
@@ -147,8 +147,8 @@ func compileFields(path string, s *jsonschema.Schema, t reflect.Type, depth int)
 	return fields, nil
 }
 
-func fieldNamed(t reflect.Type, name string) (reflect.StructField, bool) {
-	for _, f := range reflect.VisibleFields(t) {
+func fieldNamed(visible []reflect.StructField, name string) (reflect.StructField, bool) {
+	for _, f := range visible {
 		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if !f.Anonymous && f.IsExported() && tag == name {
 			return f, true
