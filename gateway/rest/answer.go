@@ -97,9 +97,12 @@ func (a *answer) row(values ...[]byte) error {
 		return err
 	}
 	if int64(len(a.buf)) > a.most {
-		return &Error{Status: http.StatusRequestEntityTooLarge, Code: "54000",
-			Message: fmt.Sprintf("the answer is larger than %d bytes", a.most),
-			Hint:    "Ask for fewer rows or columns, or write with return=minimal."}
+		e := &Error{Status: http.StatusRequestEntityTooLarge, Code: "54000",
+			Message: fmt.Sprintf("the answer is larger than %d bytes", a.most), Hint: "Ask for fewer rows or columns."}
+		if a.r.Method != http.MethodGet { // it may have been over when its answer was read
+			e.Hint = "Whether the write took place is unknown: read before trying again, and with return=minimal."
+		}
+		return e
 	}
 	return nil
 }

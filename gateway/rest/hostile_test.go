@@ -145,3 +145,18 @@ func TestLongStatementsAreNotKept(t *testing.T) {
 		}
 	}
 }
+
+// A write whose answer is too large may have been over before that was seen: who is refused must not think it undone.
+func TestWritesWhoseAnswerIsTooLarge(t *testing.T) {
+	h := library(t, func(o *Options) { o.MaxAnswer = 1000 })
+	body := `[{"id":100,"name":"` + strings.Repeat("x", 900) + `"},{"id":101,"name":"` + strings.Repeat("y", 900) + `"}]`
+	exchange{who: "ana", method: "POST", path: "authors", header: "Prefer: return=representation", body: body, via: h,
+		status: 413, want: "…Whether the write took place is unknown"}.check(t)
+	t.Log("written:", value[int](t, "select count(*) from lib.authors where id >= 100"))
+}
+
+// A long name is like no other, and finding that out takes no longer than reading it.
+func TestLongNamesOfArguments(t *testing.T) {
+	exchange{who: "ana", method: "POST", path: "rpc/pairs", body: `{"` + strings.Repeat("x", 4<<20) + `":1}`,
+		via: library(t, nil), status: 404, want: `…"hint":null`}.check(t)
+}

@@ -190,7 +190,7 @@ func closest(given []string, overloads []*catalog.Function) string {
 		}
 		have := list(names)
 		longer := max(len(want), len(have))
-		if share := float64(distance(want, have, longer)) / float64(longer); share < least {
+		if share := float64(distance(want, have, int(least*float64(longer)))) / float64(longer); share < least {
 			best, least = have, share
 		}
 	}
