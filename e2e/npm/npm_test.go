@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/run402/functions-mcp/gateway/ai/aitest"
 )
 
 func TestLibraries(t *testing.T) {
@@ -30,6 +32,11 @@ func TestLibraries(t *testing.T) {
 	}
 
 	project := newProject(t)
+	models := aitest.New(t)
+	project.env = append(project.env,
+		"RUN402_AI_BASE_URL="+models.BaseURL, "RUN402_AI_API_KEY="+aitest.Key, "RUN402_AI_TRANSLATE_MODEL="+aitest.ChatModel,
+		"RUN402_AI_IMAGE_MODEL="+aitest.ImageModel, "RUN402_AI_IMAGES_PER_MONTH=3",
+	)
 	base := project.serveGateway(t)
 	environment := append(os.Environ(), variables(project.run(t, "env"))...)
 	environment = append(environment,
@@ -39,7 +46,7 @@ func TestLibraries(t *testing.T) {
 	)
 
 	tests := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec",
-		"functions.test.mjs", "users.test.mjs", "assets.test.mjs", "email.test.mjs", "postgrest.test.mjs")
+		"functions.test.mjs", "users.test.mjs", "assets.test.mjs", "email.test.mjs", "postgrest.test.mjs", "ai.test.mjs")
 	tests.Env = environment
 	report, err := tests.CombinedOutput()
 	if err != nil {

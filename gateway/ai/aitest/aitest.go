@@ -14,6 +14,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +38,9 @@ const (
 
 // Fault answers a request in place of the server.
 type Fault func(w http.ResponseWriter, r *http.Request)
+
+// refusal is in texts that are to be refused, for clients in other processes.
+var refusal = regexp.MustCompile(`\(refuse ([45]\d\d) (\w+)\)`)
 
 // Server is the server. BaseURL is what clients are given.
 type Server struct {
@@ -114,6 +119,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.t.Errorf("aitest: %s: a body of type %q", path, kind)
 		}
 		s.hold(operation+"/requestBody/content/application~1json/schema", body)
+	}
+	if asked := refusal.FindSubmatch(body); fault == nil && asked != nil {
+		status, _ := strconv.Atoi(string(asked[1])) // three digits are a number
+		fault = Status(status, string(asked[2]))
 	}
 	if fault != nil {
 		fault(w, r)
