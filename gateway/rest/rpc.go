@@ -28,6 +28,7 @@ func (h *Handler) call(req *request) error {
 	if err := h.choose(c, cat); err != nil {
 		return err
 	}
+	req.as.hoist(c.fn.Settings)
 	if req.prefer.maxAffected != nil && !c.fn.Set {
 		return &Error{Status: http.StatusBadRequest, Code: "PGRST128",
 			Message: "Function must return SETOF or TABLE when max-affected preference is used with handling=strict"}

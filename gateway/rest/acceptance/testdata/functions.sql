@@ -58,6 +58,9 @@ create function set_bad_headers() returns void language plpgsql
   as $$ begin perform set_config('response.headers', 'not json', true); end $$;
 create function set_bad_status() returns void language plpgsql
   as $$ begin perform set_config('response.status', 'many', true); end $$;
+create function dawdle() returns void language sql set statement_timeout = '50ms' as $$ select pg_sleep(60) $$;
+create function strictly() returns text language sql stable set default_transaction_isolation = 'serializable'
+  as $$ select current_setting('transaction_isolation') $$;
 create function unreachable() returns int language sql immutable as $$ select 1 $$;
 
 grant execute on all functions in schema project to anon, authenticated;
