@@ -59,7 +59,7 @@ func (a *answer) take(rows *pgconn.ResultReader) error {
 }
 
 func (a *answer) row(values ...[]byte) error {
-	if a.rows++; a.media.handled {
+	if a.rows++; a.media.handled && len(values) == 2 {
 		a.rows, _ = strconv.ParseInt(string(values[1]), 10, 64) // count(*) is a number
 	}
 	json := []byte("null")

@@ -34,7 +34,8 @@ func Load(ctx context.Context, db Beginner, schemas, extra []string, old *Catalo
 	}
 	l.catalog = &Catalog{schemas: map[string]*schema{}, relations: map[*Table][]*Relation{}, fingerprint: fingerprint}
 	for _, step := range []func() error{
-		l.readSchemas, l.readTables, l.readTypes, l.readColumns, l.readConstraints, l.readViews, l.readFunctions, l.readHandlers,
+		l.readSchemas, l.readTables, l.readTypes, l.readColumns, l.readConstraints, l.readViews, l.readFunctions,
+		l.readHandlers,
 	} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("load catalog: %w", err)

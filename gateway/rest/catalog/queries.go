@@ -1,8 +1,9 @@
 package catalog
 
 // The statements that a Catalog is read by. $1 is the served schemas, $2 those whose views may lie between a served
-// view and its tables. They run with an empty search_path, so that every name and type which PostgreSQL spells is qualified.
-// What needs rules is decided in Go: these scan the system catalogs as few times as can be, without a join that grows.
+// view and its tables. They run with an empty search_path, so that every name and type which PostgreSQL spells is
+// qualified. What needs rules is decided in Go: these scan the system catalogs as few times as can be, without a join
+// that grows.
 const (
 	// The rows of the system catalogs that the others read, as they are now: a row that is changed gets another xmin and
 	// place. The built-in ones, which have lower numbers, and those of temporary tables are left out.

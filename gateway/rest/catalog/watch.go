@@ -24,8 +24,8 @@ type watch struct {
 }
 
 // Watch makes the Cache learn at once of changes that are told on Channel, by a connection of its own from the first
-// Get until Close. Without that connection they are seen within five seconds, as any other. It is called before the first
-// Get, at most once.
+// Get until Close. Without that connection they are seen within five seconds, as any other. It is called before the
+// first Get, at most once.
 func (c *Cache) Watch(connect func(ctx context.Context) (*pgx.Conn, error)) {
 	c.watch = &watch{connect: connect, cancel: func() {}, ended: make(chan struct{})}
 }
