@@ -43,6 +43,11 @@ func parseAccept(headers []string, own custom) (media, error) {
 	if strings.TrimSpace(strings.Join(headers, "")) == "" {
 		headers = []string{"*/*"}
 	}
+	if text := strings.Join(headers, ","); text == "*/*" || text == typeJSON { // what most ask for needs no parsing
+		if m, ok := mediaOf(text, nil, own); ok {
+			return m, nil
+		}
+	}
 	best, bestQ := media{}, 0.0
 	for _, text := range strings.Split(strings.Join(headers, ","), ",") {
 		kind, params, err := mime.ParseMediaType(text)

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -75,7 +76,7 @@ func newRig(b *testing.B) *rig {
 	if err := errors.Join(library.run(b.Context(), "owner", string(sql)), library.run(b.Context(), "postgres", "vacuum analyze")); err != nil {
 		b.Fatal(err)
 	}
-	cfg, err := pgxpool.ParseConfig("pool_max_conns=4")
+	cfg, err := pgxpool.ParseConfig("pool_max_conns=3")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -85,6 +86,8 @@ func newRig(b *testing.B) *rig {
 		b.Fatal(err)
 	}
 	b.Cleanup(r.pool.Close)
+	collect := debug.SetGCPercent(200) // as the program does
+	b.Cleanup(func() { debug.SetGCPercent(collect) })
 	r.mount = library.sign(r.signature, "ana")
 	r.bare = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		for i := range tenQueries {
