@@ -113,7 +113,8 @@ func (s *Set) draw(ctx context.Context, in imageInput, saveAs string) (drawn, er
 	if saveAs == "" {
 		return out, nil
 	}
-	ref, err := s.o.Client.Assets().Put(ctx, saveAs, bytes.NewReader(img.Image), core.PutAsset{ContentType: img.ContentType})
+	as := core.PutAsset{ContentType: img.ContentType}
+	ref, err := s.o.Client.Assets().Put(ctx, saveAs, bytes.NewReader(img.Image), as)
 	if err != nil { // the image is there, and somebody paid for it
 		f := failed(ctx, s.o.Log, "generate_image", err)
 		out.Notice = strings.TrimSpace(out.Notice + " It was not stored: " + f.Code + ": " + f.Message)

@@ -65,7 +65,7 @@ func (a *AI) refused(ctx context.Context, k kind, err error) error {
 		envelope.Hint = "The operator has to check RUN402_AI_API_KEY: functions-mcp doctor tries it."
 	case CauseRejected:
 		envelope.Message = "the AI provider refused the request"
-		envelope.Hint = "The operator has to check RUN402_AI_BASE_URL and the model: functions-mcp doctor lists what there is."
+		envelope.Hint = "The operator has to check RUN402_AI_BASE_URL and the model: functions-mcp doctor tries it."
 	case CauseContent:
 		status, envelope.Category, envelope.SafeToRetry = http.StatusBadRequest, "validation", false
 		envelope.Message = "the AI provider will not work on this text"
@@ -122,9 +122,9 @@ func refuseQuota(k kind, used, limit int64) error {
 
 // notConfigured says how a person gets a provider of a helper.
 func notConfigured(what string, ways ...string) error {
-	actions := make([]wire.NextAction, len(ways))
-	for i, way := range ways {
-		actions[i] = wire.NextAction{Type: "edit_request", Why: way}
+	actions := make([]wire.NextAction, 0, len(ways)+1)
+	for _, way := range ways {
+		actions = append(actions, wire.NextAction{Type: "edit_request", Why: way})
 	}
 	actions = append(actions, wire.NextAction{Type: "read_docs", Why: "docs/ai.md says more; doctor shows what is set",
 		Command: "functions-mcp doctor"})

@@ -61,7 +61,8 @@ func wordsIn(text string) int64 {
 	for word := range strings.FieldsSeq(text) {
 		n++
 		for _, r := range word {
-			if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) {
+			if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer,
+				unicode.Myanmar) {
 				letters++
 			}
 		}

@@ -46,7 +46,8 @@ func (a *AI) reserve(ctx context.Context, k kind, units int64) error {
 	err = db.QueryRow(ctx, `
 		insert into internal.ai_usage as u (month, capability, used)
 		select `+thisMonth+`, $1::text, $2::bigint where $3::bigint = 0 or $2 <= $3
-		on conflict (month, capability) do update set used = u.used + excluded.used where $3 = 0 or u.used + excluded.used <= $3
+		on conflict (month, capability) do update set used = u.used + excluded.used
+		where $3 = 0 or u.used + excluded.used <= $3
 		returning used`, string(k), units, limit).Scan(&used)
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return err
@@ -65,8 +66,8 @@ func (a *AI) giveBack(ctx context.Context, k kind, units int64) {
 	db, err := a.opts.Pool(ctx)
 	if err == nil {
 		// A call that began in the month before gives nothing back to this one beyond what it has.
-		_, err = db.Exec(ctx, "update internal.ai_usage set used = greatest(used - $2::bigint, 0) where capability = $1 and month = "+
-			thisMonth, string(k), units)
+		_, err = db.Exec(ctx, `update internal.ai_usage set used = greatest(used - $2::bigint, 0)
+			where capability = $1 and month = `+thisMonth, string(k), units)
 	}
 	if err != nil {
 		a.opts.Log.ErrorContext(ctx, "a failed AI call is counted all the same", "what", k, "err", err)

@@ -80,7 +80,8 @@ func (r *report) ai(ctx context.Context, b config.Backend) {
 		r.good("translate", t.Name())
 	}
 	if opts.Moderator == nil {
-		r.good("moderate", "nothing to do it with; RUN402_AI_BASE_URL names a server, RUN402_AI_MODERATE=wordlist a list of words")
+		r.good("moderate", "nothing to do it with; RUN402_AI_BASE_URL names a server, "+
+			"RUN402_AI_MODERATE=wordlist a list of words")
 	} else {
 		r.good("moderate", opts.Moderator.Name())
 	}
