@@ -69,6 +69,9 @@ func TestInit(t *testing.T) {
 	if a := call(t, g, "GET", "/rest/v1/notes", ""); a.status != http.StatusUnauthorized {
 		t.Error("as nobody:", a)
 	}
+	if a := call(t, g, "GET", "/ai/v1/usage", "", "Authorization: Bearer "+project.ServiceKey); a.status != http.StatusOK {
+		t.Error("AI usage:", a)
+	}
 	if a := call(t, g, "GET", "/mailboxes/v1", "", "Authorization: Bearer "+project.ServiceKey); a.status != http.StatusOK {
 		t.Error("mailboxes:", a)
 	}

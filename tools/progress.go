@@ -20,21 +20,24 @@ func (s *Set) progress(ctx context.Context, message string) (stop func()) {
 	if meta == nil || meta.ProgressToken == nil || m == nil {
 		return func() {}
 	}
+	tell := func(ctx context.Context, seconds int) {
+		// A client that is gone has nobody to tell, and the call ends by itself.
+		_ = m.SendNotificationToClient(ctx, string(mcp.MethodNotificationProgress), map[string]any{
+			"progressToken": meta.ProgressToken, "progress": seconds, "message": message,
+		})
+	}
+	tell(ctx, 0)
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() {
 		start, ticker := time.Now(), time.NewTicker(progressGap)
 		defer ticker.Stop()
-		for n := 0; ; {
-			// A client that is gone has nobody to tell, and the call ends by itself.
-			_ = m.SendNotificationToClient(ctx, string(mcp.MethodNotificationProgress), map[string]any{
-				"progressToken": meta.ProgressToken, "progress": n, "message": message,
-			})
+		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				n = int(time.Since(start).Seconds())
+				tell(ctx, int(time.Since(start).Seconds()))
 			}
 		}
 	})
