@@ -94,9 +94,9 @@ func clean(ctx context.Context, conn *pgxpool.Conn) {
 	}
 }
 
-// attempt sends the statements together, which PostgreSQL runs as one transaction, and reads their results. It reports a
-// failure as stale when the statement that failed was prepared earlier and may fit the schema no longer; then it has been
-// forgotten and nothing was read from it.
+// attempt sends the statements together, which PostgreSQL runs as one transaction, and reads their results. It reports
+// a failure as stale when the statement that failed was prepared earlier and may fit the schema no longer; then it has
+// been forgotten and nothing was read from it.
 func attempt(ctx context.Context, cancel func(), c *cache, send func(context.Context, []statement) (results, error),
 	all []statement, read func(int, *pgconn.ResultReader) error) (stale bool, err error) {
 	sent, err := send(ctx, all)
