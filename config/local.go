@@ -19,7 +19,7 @@ type Local struct {
 	RestLimits
 }
 
-var localProject = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,39}$`)
+var localProject = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
 // Local returns the local project that is meant. Its directory is NAME under --data-dir, else under
 // $XDG_DATA_HOME/functions-mcp, or /var/lib/functions-mcp for root, whose home the postgres user cannot enter.
@@ -28,7 +28,7 @@ func (f ProjectFlags) Local(lookup Lookup) (Local, error) {
 }
 
 func (f ProjectFlags) local(lookup Lookup, euid int) (Local, error) {
-	if !localProject.MatchString(f.LocalProject) {
+	if len(f.LocalProject) > 40 || !localProject.MatchString(f.LocalProject) {
 		return Local{}, fmt.Errorf("local project %q: a name has 1 to 40 lower-case letters, digits, - and _, "+
 			"and starts with a letter or digit", f.LocalProject)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,13 +29,20 @@ type Relay struct {
 
 const smtpExample = "want one such as smtp://user:password@smtp.example.com:587 or smtps://smtp.example.com"
 
-// fromDomain is a domain of mail: labels of letters, digits and hyphens, with a dot between them.
-var fromDomain = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$`)
+var domainLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+
+// isDomain tells a domain of mail: labels of letters, digits and hyphens, with a dot between them.
+func isDomain(name string) bool {
+	labels := strings.Split(name, ".")
+	return len(name) <= 253 && len(labels) > 1 && !slices.ContainsFunc(labels, func(label string) bool {
+		return len(label) > 63 || !domainLabel.MatchString(label)
+	})
+}
 
 // readMail takes RUN402_SMTP_URL and RUN402_EMAIL_FROM_DOMAIN.
 func readMail(lookup Lookup) (Mail, error) {
 	m := Mail{FromDomain: strings.ToLower(lookup.get("RUN402_EMAIL_FROM_DOMAIN"))}
-	if m.FromDomain != "" && (len(m.FromDomain) > 253 || !fromDomain.MatchString(m.FromDomain)) {
+	if m.FromDomain != "" && !isDomain(m.FromDomain) {
 		return Mail{}, errors.New("RUN402_EMAIL_FROM_DOMAIN is no domain: want one such as example.com")
 	}
 	text := lookup.get("RUN402_SMTP_URL")
@@ -46,8 +54,7 @@ func readMail(lookup Lookup) (Mail, error) {
 		return Mail{}, err
 	}
 	m.Relay = &relay
-	if _, domain, ok := strings.Cut(strings.ToLower(relay.User), "@"); ok && m.FromDomain == "" &&
-		fromDomain.MatchString(domain) {
+	if _, domain, ok := strings.Cut(strings.ToLower(relay.User), "@"); ok && m.FromDomain == "" && isDomain(domain) {
 		m.FromDomain = domain
 	}
 	if m.FromDomain == "" && !auth.IsLoopback(relay.Host) {

@@ -72,7 +72,7 @@ func (p *project) print(t *testing.T, env []string, args ...string) (string, int
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-func TestOwnPostgreSQL(t *testing.T) {
+func TestOwnPostgreSQL(t *testing.T) { //nolint:tparallel // its parts use one database, one after the other
 	t.Parallel()
 	p, env, url := ownDatabase(t)
 	super := connect(t, url("postgres"))

@@ -95,7 +95,8 @@ func New(opts Options) *Gateway {
 	})
 	g.audit = newAuditTrail(g.db, opts.Log)
 	g.mail = mail.New(mail.Options{
-		ProjectID: opts.Project.ID, FromDomain: opts.MailDomain, Provider: opts.MailProvider, Pool: g.internalPool, Log: opts.Log,
+		ProjectID: opts.Project.ID, FromDomain: opts.MailDomain, Provider: opts.MailProvider,
+		Pool: g.internalPool, Log: opts.Log,
 	})
 	g.mux.HandleFunc("GET "+wire.Health, g.health)
 	g.mux.HandleFunc("POST "+wire.AdminSQL("{project}"), g.serviceOnly(g.adminSQL))
@@ -155,7 +156,8 @@ func (g *Gateway) Ready(ctx context.Context) error {
 	return err
 }
 
-// Close stops sending mail, writes the audit entries that wait, closes every connection and leaves the cluster. It is called once.
+// Close stops sending mail, writes the audit entries that wait, closes every connection and leaves the cluster. It is
+// called once.
 func (g *Gateway) Close(ctx context.Context) error {
 	g.mail.Close(ctx)
 	g.audit.close(ctx)

@@ -44,7 +44,8 @@ func (s *Set) gate(t *tool) auth.Gate {
 	return s.o.Gates.For(t.name, t.toolset)
 }
 
-// checkGates refuses gates for what is not among every tool that there can be, and toolsets over HTTP that no gate opens.
+// checkGates refuses gates for what is not among every tool that there can be, and toolsets over HTTP that no gate
+// opens.
 func (s *Set) checkGates(every []*tool) error {
 	if _, _, roles := s.o.Gates.Roles(); roles && s.o.Gatekeeper == nil {
 		return errors.New("tools: gates that ask for roles need a gatekeeper")

@@ -86,7 +86,7 @@ func New(opts Options) *Assets {
 }
 
 // opened returns the store, which it opens on the first call; one that cannot be is tried again by the next.
-func (a *Assets) opened(ctx context.Context) (store, error) {
+func (a *Assets) opened() (store, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
@@ -113,7 +113,7 @@ func (a *Assets) opened(ctx context.Context) (store, error) {
 
 // Check reports whether the store can be written to, by keeping a small object and deleting it.
 func (a *Assets) Check(ctx context.Context) error {
-	s, err := a.opened(ctx)
+	s, err := a.opened()
 	if err != nil {
 		return err
 	}

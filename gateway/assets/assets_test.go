@@ -297,7 +297,7 @@ func (b *breaking) Read(p []byte) (int, error) {
 
 func TestAStoreThatFailsIsSaid(t *testing.T) {
 	eachStore(t, func(t *testing.T, f *fixture) {
-		whole, err := f.opened(t.Context())
+		whole, err := f.opened()
 		if err != nil {
 			t.Fatal(err)
 		}

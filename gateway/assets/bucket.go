@@ -26,8 +26,8 @@ type bucket struct {
 const roleTimeout = 5 * time.Second
 
 // newBucket opens a bucket by URL, as in s3://name?region=eu-west-1. The query may also have endpoint, the URL of
-// another S3 server than AWS's, use_path_style for one that knows no bucket by its host name, and prefix. What belongs to
-// one project is below its id. Credentials are what the environment says, AWS's own files, or the machine's role.
+// another S3 server than AWS's, use_path_style for one that knows no bucket by its host name, and prefix. What belongs
+// to one project is below its id. Credentials are what the environment says, AWS's own files, or the machine's role.
 func newBucket(text, projectID string) (store, error) {
 	u, err := url.Parse(text)
 	if err != nil {

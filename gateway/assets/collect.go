@@ -47,7 +47,7 @@ func (a *Assets) collectSoon() {
 // takes their rows, so that no put counts on them any more; then it deletes the objects, by names that no later object
 // has. It may be ended at any point, and go on at once in several copies of the program.
 func (a *Assets) Collect(ctx context.Context) error {
-	s, err := a.opened(ctx)
+	s, err := a.opened()
 	if err != nil {
 		return err
 	}

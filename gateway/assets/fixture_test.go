@@ -171,7 +171,7 @@ func wantCode(t testing.TB, w *httptest.ResponseRecorder, status int, code strin
 // objects lists what the store holds.
 func (f *fixture) objects(t testing.TB) []string {
 	t.Helper()
-	s, err := f.opened(t.Context())
+	s, err := f.opened()
 	if err != nil {
 		t.Fatal(err)
 	}

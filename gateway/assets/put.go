@@ -108,7 +108,7 @@ func (a *Assets) put(ctx context.Context, as *asset, body io.Reader) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	s, err := a.opened(ctx)
+	s, err := a.opened()
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func isFailure(err error) bool {
 
 // serve answers with the bytes of an asset, or what of them was asked for.
 func (a *Assets) serve(w http.ResponseWriter, r *http.Request, as asset, kind, cacheControl string) error {
-	s, err := a.opened(r.Context())
+	s, err := a.opened()
 	if err != nil {
 		return err
 	}

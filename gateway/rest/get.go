@@ -149,8 +149,9 @@ func (h *Handler) answer(req *request, statements []statement, c *counting) erro
 	return nil
 }
 
-// cutAfter cuts a connection whose client has not read by then what was made for it within the time of a statement: until
-// the last row is taken a connection to PostgreSQL waits, and few slow clients would hold them all. It is nil for no limit.
+// cutAfter cuts a connection whose client has not read by then what was made for it within the time of a statement:
+// until the last row is taken a connection to PostgreSQL waits, and few slow clients would hold them all. It is nil for
+// no limit.
 func cutAfter(w http.ResponseWriter, limit time.Duration) *time.Timer {
 	if limit == 0 {
 		return nil

@@ -148,8 +148,8 @@ func closeGateway(g *gateway.Gateway) error {
 	return g.Close(ctx)
 }
 
-// gatewayURL is where `functions-mcp gateway` listens unless it is told otherwise: what has a URL is found there, whoever
-// made it.
+// gatewayURL is where `functions-mcp gateway` listens unless it is told otherwise: what has a URL is found there,
+// whoever made it.
 const gatewayURL = "http://127.0.0.1:4020"
 
 // newGateway makes the gateway of a database of the operator's own, or of a local project, which the first call makes.

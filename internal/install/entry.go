@@ -38,7 +38,7 @@ const fillIn = "fill in here"
 func secretNames() []string {
 	return []string{"RUN402_ANON_KEY", "RUN402_SERVICE_KEY", "RUN402_JWT_SECRET", "RUN402_USER_TOKEN",
 		"RUN402_DATABASE_URL", "RUN402_ADMIN_DATABASE_URL", "RUN402_GATEWAY_DATABASE_URL",
-		"RUN402_SMTP_URL"}
+		"RUN402_SMTP_URL", "RUN402_AI_API_KEY"}
 }
 
 // carried are the variables, beside those of flags, whose values are written as they are. A variable that may hold a
@@ -46,7 +46,9 @@ func secretNames() []string {
 func carried() []string {
 	return []string{"RUN402_API_BASE", "RUN402_PROJECT_ID", "RUN402_PG_BIN", "RUN402_USER_TOKEN_FILE",
 		"RUN402_JWKS", "RUN402_JWT_SECRET_BASE64", "RUN402_JWT_AUD", "RUN402_REQUIRE_AUTH", "RUN402_LOG", "RUN402_LOG_FORMAT",
-		"RUN402_EMAIL_FROM_DOMAIN", "RUN402_ASSETS_URL", "RUN402_ASSETS_QUOTA_MB"}
+		"RUN402_EMAIL_FROM_DOMAIN", "RUN402_ASSETS_URL", "RUN402_ASSETS_QUOTA_MB",
+		"RUN402_AI_BASE_URL", "RUN402_AI_TRANSLATE_MODEL", "RUN402_AI_MODERATE_MODEL", "RUN402_AI_IMAGE_MODEL",
+		"RUN402_AI_MODERATE", "RUN402_AI_IMAGE", "RUN402_AI_WORDS_PER_MONTH", "RUN402_AI_IMAGES_PER_MONTH"}
 }
 
 // stdioEntry is an entry that starts exe with the given settings, and the secrets that it needs.

@@ -60,10 +60,10 @@ type installer struct {
 	Machine
 }
 
-var serverName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
+var serverName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 func (in installer) run() error {
-	if !serverName.MatchString(in.Name) {
+	if len(in.Name) > 40 || !serverName.MatchString(in.Name) {
 		return &UsageError{fmt.Errorf("--name %q: a name has 1 to 40 letters, digits, - and _", in.Name)}
 	}
 	client, err := clientNamed(in.Client)

@@ -137,6 +137,8 @@ func installCases() []installCase {
 			env: map[string]string{"RUN402_USER_TOKEN": secretValue + "t"}},
 		{name: "relay", env: map[string]string{
 			"RUN402_SMTP_URL": "smtps://u:" + secretValue + "@smtp.example.com", "RUN402_EMAIL_FROM_DOMAIN": "example.com",
+			"RUN402_AI_BASE_URL": "https://ai.example.com/v1", "RUN402_AI_API_KEY": secretValue + "k",
+			"RUN402_AI_TRANSLATE_MODEL": "small",
 		}},
 		{name: "print", command: Request{Print: true}},
 	}
