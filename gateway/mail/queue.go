@@ -216,7 +216,7 @@ func (q *queue) deliver(j job) {
 	renewed := make(chan struct{})
 	go func() {
 		defer close(renewed)
-		q.renew(ctx, j.ID)
+		q.renew(ctx, j)
 	}()
 	receipt, err := q.provider.Send(ctx, j.Outgoing)
 	cancel()
@@ -226,7 +226,7 @@ func (q *queue) deliver(j job) {
 }
 
 // renew keeps a message while ctx lasts.
-func (q *queue) renew(ctx context.Context, id string) {
+func (q *queue) renew(ctx context.Context, j job) {
 	ticker := time.NewTicker(renewal)
 	defer ticker.Stop()
 	for {
@@ -234,9 +234,10 @@ func (q *queue) renew(ctx context.Context, id string) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			const later = "update internal.messages set due_at = now() + $2 where id = $1 and due_at is not null"
-			if _, err := q.pool.Exec(ctx, later, id, lease); err != nil && ctx.Err() == nil {
-				q.log.Warn("a message being sent may be sent twice: its lease could not be renewed", "id", id, "error", err)
+			const later = `update internal.messages set due_at = now() + $3
+				where id = $1 and attempts = $2 and due_at is not null`
+			if _, err := q.pool.Exec(ctx, later, j.ID, j.attempts, lease); err != nil && ctx.Err() == nil {
+				q.log.Warn("a message being sent may be sent twice: its lease could not be renewed", "id", j.ID, "error", err)
 			}
 		}
 	}
@@ -262,11 +263,11 @@ func (q *queue) outcome(j job, receipt Receipt, err error) *pgx.Batch {
 		rejection *Rejection
 	)
 	log := q.log.With("id", j.ID, "try", j.attempts)
-	final := func(status string, providerID, text *string) {
-		batch.Queue(`
-			update internal.messages set status = $2, provider_message_id = $3, error = $4, due_at = null, updated_at = now(),
-				sent_at = case when $2 = 'sent' then now() end, raw = case when $2 = 'kept' then raw end
-			where id = $1`, j.ID, status, providerID, text)
+	// A try that did not succeed has a say only while it is the latest, and nothing is settled.
+	const ours = " where id = $1 and attempts = $2 and due_at is not null"
+	failed := func(status, text string) {
+		batch.Queue("update internal.messages set status = $3, error = $4, due_at = null, raw = null, updated_at = now()"+ours,
+			j.ID, j.attempts, status, shortened(text))
 	}
 	switch {
 	case err == nil:
@@ -275,7 +276,10 @@ func (q *queue) outcome(j job, receipt Receipt, err error) *pgx.Batch {
 		if receipt.ID != "" {
 			providerID = &receipt.ID
 		}
-		final(receipt.Status, providerID, nil)
+		batch.Queue(`
+			update internal.messages set status = $2, provider_message_id = $3, error = null, due_at = null, updated_at = now(),
+				sent_at = case when $2 = 'sent' then now() end, raw = case when $2 = 'kept' then raw end
+			where id = $1`, j.ID, receipt.Status, providerID)
 	case errors.As(err, &rejection):
 		log.Warn("a message was refused for good", "bounce", rejection.Bounce)
 		status := wire.MailFailed
@@ -284,17 +288,17 @@ func (q *queue) outcome(j job, receipt Receipt, err error) *pgx.Batch {
 			batch.Queue(`insert into internal.suppressions (address, reason) values (lower($1), 'bounce')
 				on conflict do nothing`, j.To)
 		}
-		final(status, nil, shortened(rejection.Text))
+		failed(status, rejection.Text)
 	case q.sending.Err() != nil: // it is ours that there was no time: the next start goes on at once
-		batch.Queue("update internal.messages set due_at = now(), attempts = attempts - 1 where id = $1", j.ID)
+		batch.Queue("update internal.messages set due_at = now(), attempts = attempts - 1"+ours, j.ID, j.attempts)
 	case j.attempts >= maxTries:
 		log.Error("a message was given up", described(err))
-		final(wire.MailFailed, nil, shortened("given up: "+err.Error()))
+		failed(wire.MailFailed, "given up: "+err.Error())
 	default:
 		pause := pauseAfter(j.attempts)
 		log.Warn("a message will be tried again", "in", pause, described(err))
-		batch.Queue("update internal.messages set due_at = now() + $2, error = $3, updated_at = now() where id = $1",
-			j.ID, pause, shortened(err.Error()))
+		batch.Queue("update internal.messages set due_at = now() + $3, error = $4, updated_at = now()"+ours,
+			j.ID, j.attempts, pause, shortened(err.Error()))
 	}
 	return &batch
 }
