@@ -5,6 +5,7 @@ package ai
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -112,7 +113,9 @@ func ask[Out any](ctx context.Context, a *AI, k kind, units int64, work func(con
 	}
 	out, err := work(ctx)
 	if err != nil {
-		a.giveBack(ctx, k, units)
+		if !errors.Is(ctx.Err(), context.Canceled) { // who gives up in the middle has used it: else a cap could be evaded
+			a.giveBack(ctx, k, units)
+		}
 		return none, a.refused(ctx, k, err)
 	}
 	return out, nil

@@ -30,6 +30,11 @@ func (f *Failure) Error() string { return "AI provider: " + string(f.Cause) + ":
 // Unwrap returns what was behind it.
 func (f *Failure) Unwrap() error { return f.Err }
 
+// paid reports whether somebody may have paid for the call all the same.
+func (f *Failure) paid() bool {
+	return f.Cause == CauseDown || f.Cause == CauseTimeout || f.Cause == CauseAnswer
+}
+
 // Cause is a kind of failure; it is the code of the answer.
 type Cause string
 
@@ -44,7 +49,8 @@ const (
 	CauseAnswer   Cause = "PROVIDER_INVALID_ANSWER" // an answer that is none
 )
 
-// refused is the answer to a failure of a provider's.
+// refused is the answer to a failure of a provider's. None is safe to retry, though a person may want to: what promises
+// something was tried again here, as often as it is to be, and a call that got no answer may have been paid for.
 func (a *AI) refused(ctx context.Context, k kind, err error) error {
 	if said, ok := errors.AsType[*route.Failure](err); ok {
 		return said
@@ -57,7 +63,10 @@ func (a *AI) refused(ctx context.Context, k kind, err error) error {
 		f = &Failure{Cause: CauseTimeout, Err: err}
 	}
 	a.opts.Log.WarnContext(ctx, "an AI provider failed", "what", k, "code", string(f.Cause))
-	envelope := wire.Error{Code: string(f.Cause), Category: "ai", SafeToRetry: true, RetryAfter: f.RetryAfter}
+	envelope := wire.Error{Code: string(f.Cause), Category: "ai", RetryAfter: f.RetryAfter}
+	if f.paid() {
+		envelope.MutationState = "unknown"
+	}
 	status := http.StatusBadGateway
 	switch f.Cause {
 	case CauseAccess:
@@ -67,7 +76,7 @@ func (a *AI) refused(ctx context.Context, k kind, err error) error {
 		envelope.Message = "the AI provider refused the request"
 		envelope.Hint = "The operator has to check RUN402_AI_BASE_URL and the model: functions-mcp doctor tries it."
 	case CauseContent:
-		status, envelope.Category, envelope.SafeToRetry = http.StatusBadRequest, "validation", false
+		status, envelope.Category = http.StatusBadRequest, "validation"
 		envelope.Message = "the AI provider will not work on this text"
 		envelope.Hint = "Ask for something else."
 	case CauseLimited:

@@ -88,17 +88,19 @@ func (m chatModerator) Moderate(ctx context.Context, text string) (wire.Moderati
 	for _, name := range names {
 		fields[name] = map[string]any{"type": "number"}
 	}
-	var scores map[string]float64
+	scores := map[string]float64{}
 	about := wire.Moderate{Text: text}
 	err := m.ask(ctx, "moderation", moderateTask, about, object(fields, names...), func(raw []byte) error {
-		scores = nil
-		if err := decodeStrictly(raw, &scores); err != nil {
+		var said map[string]*float64 // null is no score
+		if err := decodeStrictly(raw, &said); err != nil {
 			return err
 		}
 		for _, name := range names {
-			if score, ok := scores[name]; !ok || len(scores) != len(names) || score < 0 || score > 1 {
+			score := said[name]
+			if score == nil || len(said) != len(names) || *score < 0 || *score > 1 {
 				return badAnswer("it is not of the schema")
 			}
+			scores[name] = *score
 		}
 		return nil
 	})

@@ -28,6 +28,21 @@ func (e *echo) Paint(context.Context, string, string) (wire.Image, error) {
 	return wire.Image{Image: []byte("bytes"), ContentType: "image/png"}, e.fails
 }
 
+// A client that repeats what is safe to retry must neither pay for an image twice nor multiply the tries made here.
+func TestNoFailureOfAProviderIsSafeToRetry(t *testing.T) {
+	a, e := newEcho(t, Options{})
+	for cause, state := range map[Cause]string{
+		CauseAccess: "none", CauseRejected: "none", CauseContent: "none", CauseLimited: "none",
+		CauseDown: "unknown", CauseTimeout: "unknown", CauseAnswer: "unknown",
+	} {
+		e.fails = &Failure{Cause: cause}
+		got := post(t, a, wire.GenerateImage, wire.ImageRequest{Prompt: "a house"}).refusal(t)
+		if got.Code != string(cause) || got.SafeToRetry || got.MutationState != state {
+			t.Errorf("%s: %+v", cause, got)
+		}
+	}
+}
+
 func newEcho(t testing.TB, o Options) (*AI, *echo) {
 	e := &echo{}
 	o.Translator, o.Moderator, o.Painter = e, e, e

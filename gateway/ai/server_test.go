@@ -3,6 +3,7 @@ package ai
 import (
 	"bytes"
 	"context"
+	"errors"
 	"image"
 	_ "image/png" // what the server draws
 	"log/slog"
@@ -73,6 +74,16 @@ func TestWithoutAModerationsEndpointAChatModelJudges(t *testing.T) {
 		if err != nil || !out.Flagged || !out.Categories["violence"] || out.Categories["hate"] || out.Notice == "" {
 			t.Errorf("%s: %v %+v", name, err, out)
 		}
+	}
+}
+
+func TestAJudgementWithoutScoresIsNone(t *testing.T) {
+	server := aitest.New(t)
+	empty := `{"harassment":null,"hate":null,"illicit":null,"self-harm":null,"sexual":null,"sexual/minors":null,"violence":null}`
+	server.Next(twice(aitest.Content(empty, "stop"))...)
+	out, err := NewServer(server.BaseURL, aitest.Key).Moderator(aitest.ChatModel, "").Moderate(t.Context(), "I will kill you")
+	if f, ok := errors.AsType[*Failure](err); !ok || f.Cause != CauseAnswer {
+		t.Errorf("%v, %+v", err, out)
 	}
 }
 
@@ -173,6 +184,7 @@ func TestAnswersThatAreNoImagesAndNoJudgements(t *testing.T) {
 	}
 }
 
+// It counts all the same: whoever gave up just before the answer could evade the cap otherwise.
 func TestACancelledCallIsCancelledAtTheServer(t *testing.T) {
 	server := aitest.New(t)
 	a := newAI(t, fromServer(server))
@@ -185,7 +197,7 @@ func TestACancelledCallIsCancelledAtTheServer(t *testing.T) {
 	})
 	a.call(ctx, http.MethodPost, wire.AITranslate, `{"text":"Hello","to":"es"}`)
 	<-ended
-	if used := report(t, a).Translation.UsedWords; used != 0 {
+	if used := report(t, a).Translation.UsedWords; used != 1 {
 		t.Errorf("%d words are counted", used)
 	}
 }
