@@ -108,8 +108,8 @@ func claimName(text string) (name, rest string, err error) {
 	return text[:end], text[end:], nil
 }
 
-// find returns the value at the path as a text: a JSON string's own, or the JSON of what is none. It is "" when there is
-// no value.
+// find returns the value at the path as a text: a JSON string's own, or the JSON of what is none. It is "" when there
+// is no value.
 func (p ClaimPath) find(claims []byte) string {
 	value := json.RawMessage(claims)
 	for _, step := range p.steps {

@@ -109,8 +109,8 @@ type jwk struct {
 	E     string `json:"e"`
 }
 
-// ParsePublicKeySet reads the keyset that a backend publishes: its ES256 and RSA keys. Keys of other types are ignored, a
-// secret among them; one that is broken is an error.
+// ParsePublicKeySet reads the keyset that a backend publishes: its ES256 and RSA keys. Keys of other types are ignored,
+// a secret among them; one that is broken is an error.
 func ParsePublicKeySet(text []byte) (*KeySet, error) { return parseKeySet(text, false) }
 
 // ParseKeySet reads an operator's own keyset, which may hold secrets besides: {"kty":"oct","alg":"HS256" or "HS512"}.

@@ -42,7 +42,7 @@ type ProjectFlags struct {
 
 // ToolFlags narrow what callers may do.
 type ToolFlags struct {
-	Toolsets  []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these toolsets: data, admin, email, ai, assets, functions."`
+	Toolsets  []string `var:"RUN402_TOOLSETS" placeholder:"NAME" help:"Only these: data admin email ai assets functions."`
 	ReadOnly  bool     `var:"RUN402_READ_ONLY" help:"Only tools that only read."`
 	Gates     string   `var:"RUN402_GATES" placeholder:"FILE" help:"Who may call what: see docs/gates.md."`
 	Confirm   string   `var:"RUN402_CONFIRM" enum:"token,elicit,deny,off" default:"token" help:"On destruction: ${enum}."`

@@ -12,7 +12,7 @@ import (
 
 // DatabaseFlags say how a PostgreSQL of the operator's own is served. The limits hold for a local project too.
 type DatabaseFlags struct {
-	DBSchemas         []string `var:"RUN402_DB_SCHEMAS" placeholder:"NAME" help:"Served schemas of your PostgreSQL (public)."`
+	DBSchemas         []string `var:"RUN402_DB_SCHEMAS" placeholder:"NAME" help:"Schemas of yours to serve (public)."`
 	DBExtraSearchPath []string `var:"RUN402_DB_EXTRA_SEARCH_PATH" placeholder:"NAME" help:"Schemas to find functions in."`
 	DBAnonRole        string   `var:"RUN402_DB_ANON_ROLE" placeholder:"ROLE" help:"Of who did not sign in (anon)."`
 	DBRoles           []string `var:"RUN402_DB_ROLES" placeholder:"ROLE" help:"The only other roles, if not any."`

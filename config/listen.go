@@ -67,7 +67,7 @@ func (s *Settings) listen(f ListenFlags, lookup Lookup) error {
 		}
 	}
 	if d, ok := s.Backend.(Database); ok && f.AuthServer != "" && !d.Verifies() {
-		errs = append(errs, errors.New("--auth-server needs RUN402_JWKS or RUN402_JWT_SECRET, to verify tokens with: set one"))
+		errs = append(errs, errors.New("--auth-server needs RUN402_JWKS or RUN402_JWT_SECRET, to verify tokens: set one"))
 	}
 	s.Listen = &Listen{Guard: f.Guard(lookup, f.Listen), RequireAuth: f.RequireAuth, AuthServer: f.AuthServer}
 	if _, err := auth.Guard(s.Listen.Guard); err != nil {

@@ -95,7 +95,8 @@ func parseRelay(text string) (Relay, error) {
 		r.TLS = values[0]
 	}
 	if (r.User == "") != (r.Password == "") {
-		return Relay{}, errors.New("RUN402_SMTP_URL has a user without a password, or a password without a user: " + smtpExample)
+		return Relay{}, errors.New("RUN402_SMTP_URL has a user without a password, or a password without a user: " +
+			smtpExample)
 	}
 	return r, nil
 }

@@ -15,7 +15,7 @@ import (
 // Codes of refused calls of the AI helpers.
 const (
 	CodeProviderNotConfigured = "PROVIDER_NOT_CONFIGURED" // the gateway has nothing to do it with
-	CodeQuotaExceeded         = "QUOTA_EXCEEDED"          // this month's share is used up; a backend may say 402, 403 or 429
+	CodeQuotaExceeded         = "QUOTA_EXCEEDED"          // of this month; backends say it by 402, 403 or 429
 )
 
 const (

@@ -55,8 +55,8 @@ const (
 )
 
 // Error returns "PostgREST error (<status>): <code>" for the REST routes, "SQL error (<status>): <code>" for raw SQL,
-// "Email send failed (<status>): <error>" for mail, and likewise for the AI helpers. Of an image it has the message too,
-// which is about the request and quotes none of it.
+// "Email send failed (<status>): <error>" for mail, and likewise for the AI helpers. Of an image it has the message
+// too, which is about the request and quotes none of it.
 func (e *Error) Error() string {
 	if e.Status == 0 {
 		text := e.Op + ": " + e.Message

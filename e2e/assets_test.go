@@ -25,7 +25,8 @@ func newKeeper(t *testing.T, roots []string, env ...string) keeper {
 	t.Helper()
 	client := sdk.NewClient(&sdk.Implementation{Name: "e2e", Version: "1"}, nil)
 	for _, root := range roots {
-		client.AddRoots(&sdk.Root{URI: "file://" + root})
+		//lint:ignore SA1019 clients that have roots are those before they were deprecated
+		client.AddRoots(&sdk.Root{URI: "file://" + root}) //nolint:staticcheck // as above
 	}
 	server := shared.serve(t, append([]string{"RUN402_TOOLSETS=assets"}, env...)...)
 	session, err := client.Connect(t.Context(), &sdk.IOTransport{

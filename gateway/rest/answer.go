@@ -62,20 +62,24 @@ func (a *answer) row(values ...[]byte) error {
 	if a.rows++; a.media.handled && len(values) == 2 {
 		a.rows, _ = strconv.ParseInt(string(values[1]), 10, 64) // count(*) is a number
 	}
-	json := []byte("null")
-	if len(values) > 0 && values[0] != nil { // CSV may have no columns
-		json = values[0]
+	var first []byte
+	if len(values) > 0 { // CSV may have no columns
+		first = values[0]
+	}
+	json := first
+	if json == nil {
+		json = []byte("null")
 	}
 	switch {
 	case a.r.Method == http.MethodHead:
 		return nil
-	case a.media.raw && a.binary && values[0] != nil:
+	case a.media.raw && a.binary && first != nil:
 		var err error
-		if a.buf, err = hex.AppendDecode(a.buf, bytes.TrimPrefix(values[0], []byte(`\x`))); err != nil {
+		if a.buf, err = hex.AppendDecode(a.buf, bytes.TrimPrefix(first, []byte(`\x`))); err != nil {
 			return fmt.Errorf("rest: read bytea: %w", err)
 		}
 	case a.media.raw:
-		a.buf = append(a.buf, values[0]...)
+		a.buf = append(a.buf, first...)
 	case a.media.csv:
 		a.record(values)
 	case a.object:
