@@ -51,15 +51,16 @@ func (a *answer) reset() { a.buf, a.rows = a.buf[:0], 0 }
 func (a *answer) take(rows *pgconn.ResultReader) error {
 	a.columns(rows.FieldDescriptions())
 	for rows.NextRow() {
-		if err := a.row(rows.Values()...); err != nil {
+		if err := a.row(rows.Values()); err != nil {
 			return err
 		}
 	}
 	return nil // an error of the statement comes with Close
 }
 
-func (a *answer) row(values ...[]byte) error {
-	if a.rows++; a.media.handled && len(values) == 2 {
+func (a *answer) row(values [][]byte) error {
+	a.rows++
+	if len(values) > 1 && a.media.handled {
 		a.rows, _ = strconv.ParseInt(string(values[1]), 10, 64) // count(*) is a number
 	}
 	var first []byte

@@ -140,7 +140,7 @@ func (a *answer) takeCounted(res *pgconn.ResultReader, c *counting, q *query) er
 		if values[1] == nil {
 			continue
 		}
-		if err := a.row(values[2:]...); err != nil {
+		if err := a.row(values[2:]); err != nil {
 			return err
 		}
 	}

@@ -75,7 +75,7 @@ func (h *Handler) root(w http.ResponseWriter, r *http.Request, s Session) error 
 	a := h.newAnswer(req)
 	defer h.recycle(a)
 	a.object = true
-	if err := a.row(doc); err != nil {
+	if err := a.row([][]byte{doc}); err != nil {
 		return err
 	}
 	a.end(http.StatusOK)
