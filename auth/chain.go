@@ -81,6 +81,18 @@ func (c *Chain) Calls(next http.Handler, session SessionOf) http.Handler {
 	)
 }
 
+// Plain is what a listener stands behind that does not speak MCP, and whose routes say themselves who may do what. A
+// body has the timeout to arrive, unless its route gives it another.
+func Plain(cfg GuardConfig, bodyTimeout time.Duration, log *slog.Logger) (func(http.Handler) http.Handler, error) {
+	guard, err := Guard(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return func(next http.Handler) http.Handler {
+		return wrap(next, numberRequest, guard, limitBody(bodyTimeout), Recover(log))
+	}, nil
+}
+
 // wrap puts a handler behind middleware, the first outermost.
 func wrap(h http.Handler, chain ...middleware) http.Handler {
 	for _, m := range slices.Backward(chain) {

@@ -81,13 +81,33 @@ func readMessage(timeout time.Duration) middleware {
 	}
 }
 
-// readBody leaves no deadline behind: net/http lifts it where the body ends.
 func readBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) ([]byte, error) {
-	err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout))
-	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := LimitBody(w, r, timeout); err != nil {
 		return nil, err
 	}
 	return io.ReadAll(r.Body)
+}
+
+// LimitBody gives the body of a request a time to arrive; after that, reading it fails with os.ErrDeadlineExceeded. It
+// leaves no deadline behind: net/http lifts it where the body ends.
+func LimitBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) error {
+	if r.Body == nil || r.Body == http.NoBody { // the deadline would be that of whatever comes next
+		return nil
+	}
+	err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout))
+	if errors.Is(err, http.ErrNotSupported) { // in process
+		return nil
+	}
+	return err
+}
+
+func limitBody(timeout time.Duration) middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_ = LimitBody(w, r, timeout) // where that cannot be, the connection is gone
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 func bodyError(err error) (status int, e wire.Error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -148,4 +149,29 @@ func TestClientThatReadsNothingIsCut(t *testing.T) {
 	if err := <-ended; err == nil {
 		t.Error("it went on")
 	}
+}
+
+// The gateway's listener holds back a body that never ends, and shows nothing of a panic.
+func TestAPlainListenerIsHardToHoldUp(t *testing.T) {
+	plain, err := Plain(GuardConfig{Listen: "127.0.0.1:1"}, 50*time.Millisecond, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listen(t, plain(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		panic(err) // which the client is to see nothing of
+	})))
+	conn := dial(t, address)
+	if _, err := fmt.Fprint(conn, "PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(answer.Body)
+	if answer.StatusCode != http.StatusInternalServerError || !strings.Contains(string(body), "INTERNAL_ERROR") {
+		t.Errorf("%s %s, %v", answer.Status, body, err)
+	}
+	_ = answer.Body.Close()
 }

@@ -78,6 +78,8 @@ func openRegular(root, rel string) (*os.File, error) {
 	switch {
 	case err != nil || !info.Mode().IsRegular():
 		err = argument("path", "that is no regular file", "Give the path of a file.")
+	case info.Size() == 0: // as are the files of /proc, whatever they hold
+		err = argument("path", "the file is empty", "Give the path of a file with at least one byte.")
 	case info.Size() > wire.MaxAsset:
 		err = argument("path", "the file has more than 25 MiB", "Store a smaller one.")
 	default:

@@ -30,6 +30,9 @@ func (a *Assets) Put() http.HandlerFunc {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), putTimeout)
 		defer cancel()
+		if err := auth.LimitBody(w, r, putTimeout); err != nil { // of reading, ctx ends nothing
+			return err
+		}
 		if err := a.put(ctx, as, http.MaxBytesReader(w, r.Body, wire.MaxAsset)); err != nil {
 			return err
 		}

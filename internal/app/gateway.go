@@ -24,6 +24,9 @@ type gatewayCommand struct {
 	Listen string `default:"127.0.0.1:4020" placeholder:"HOST:PORT" help:"Where to listen."`
 }
 
+// bodyTimeout is for the body of a request to arrive; assets have longer.
+const bodyTimeout = time.Minute
+
 // Run serves the HTTP API of a local project, or of a database of the operator's own, until ctx ends. It prints where,
 // never a key.
 func (c gatewayCommand) Run(ctx context.Context, p Process) (err error) {
@@ -37,7 +40,7 @@ func (c gatewayCommand) Run(ctx context.Context, p Process) (err error) {
 		return fmt.Errorf("listen on %s: %w", c.Listen, err)
 	}
 	defer func() { _ = listener.Close() }() // the server closes it too
-	guard, err := auth.Guard(c.Guard(p.Lookup, listener.Addr().String()))
+	plain, err := auth.Plain(c.Guard(p.Lookup, listener.Addr().String()), bodyTimeout, log)
 	if err != nil {
 		return &usageError{err}
 	}
@@ -55,5 +58,5 @@ func (c gatewayCommand) Run(ctx context.Context, p Process) (err error) {
 	if err != nil {
 		return err
 	}
-	return serveHTTP(ctx, newHTTPServer(guard(g), log), listener, func() {})
+	return serveHTTP(ctx, newHTTPServer(plain(g), log), listener, func() {})
 }
