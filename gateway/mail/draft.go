@@ -106,8 +106,8 @@ func checkFromName(name string) error {
 	switch {
 	case utf8.RuneCountInString(name) > wire.MaxFromName:
 		return route.Invalid("from_name", fmt.Sprintf("from_name has more than %d characters", wire.MaxFromName))
-	case strings.ContainsAny(name, `<>"`), strings.ContainsFunc(name, unicode.IsControl):
-		return route.Invalid("from_name", `from_name must be one line without < > "`)
+	case strings.ContainsAny(name, `<>"\`), strings.ContainsFunc(name, unicode.IsControl):
+		return route.Invalid("from_name", `from_name must be one line without < > " \`)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package mail
 import (
 	"bytes"
 	"encoding/base64"
+	netmail "net/mail"
 	"os"
 	"path/filepath"
 	"strings"
@@ -312,5 +313,28 @@ func TestNoLineIsTooLong(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a sender's name may hold is in no other header, and leaves the address as it is.
+func TestANameOfTheSenderIsOnlyThat(t *testing.T) {
+	if err := checkFromName(`a\`); err == nil {
+		t.Error("a backslash, which no mail library here escapes, is let pass")
+	}
+	for _, name := range []string{"a, b; c:", "", "=?UTF-8?q?a=0d=0aBcc:x?=", "\u2028x"} {
+		d := draft{to: "ana@example.com", subject: "s", html: "<p>x", text: "x", fromName: name}
+		raw, err := compose(d, header{messageID: "a@b", from: "x@local.invalid", date: time.Now()})
+		if err != nil {
+			t.Errorf("%q: %v", name, err)
+			continue
+		}
+		m, err := netmail.ReadMessage(bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		from, err := m.Header.AddressList("From")
+		if err != nil || len(from) != 1 || from[0].Address != "x@local.invalid" || m.Header.Get("Bcc") != "" {
+			t.Errorf("%q: from %v, %v", name, from, err)
+		}
 	}
 }
