@@ -100,7 +100,9 @@ func (a *AI) Providers() map[string]string {
 
 // ask lets a provider work within its time, once there is room and what it will use is paid for. What a call used that
 // came to nothing is given back.
-func ask[Out any](ctx context.Context, a *AI, k kind, units int64, work func(context.Context) (Out, error)) (Out, error) {
+func ask[Out any](
+	ctx context.Context, a *AI, k kind, units int64, work func(context.Context) (Out, error),
+) (Out, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.opts.Timeout)
 	defer cancel()
 	var none Out

@@ -129,8 +129,8 @@ func (a *Apertium) choose(ctx context.Context, modes []mode, in wire.Translate) 
 	if has == "" {
 		has = "no pair of languages"
 	}
-	return mode{}, route.Invalid("to", fmt.Sprintf("Apertium, which translates here, has %s: ask for what it has, or have the "+
-		"operator install another pair, or name a server in RUN402_AI_BASE_URL", has))
+	return mode{}, route.Invalid("to", fmt.Sprintf("Apertium, which translates here, has %s: ask for what it has, or have "+
+		"the operator install another pair, or name a server in RUN402_AI_BASE_URL", has))
 }
 
 // known is how much of the beginning of a text a direction's dictionary knows, from 0 to 1.
@@ -163,8 +163,8 @@ const (
 	apertiumOutput  = 1 << 20 // bytes
 )
 
-// run starts Apertium with nothing of our environment but where programs are, since that holds keys. It is a script that
-// starts others, so whatever it started ends with it.
+// run starts Apertium with nothing of our environment but where programs are, since that holds keys. It is a script
+// that starts others, so whatever it started ends with it.
 func (a *Apertium) run(ctx context.Context, input string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, apertiumTimeout)
 	defer cancel()
@@ -201,8 +201,8 @@ const streamEnd = ".[]"
 
 var (
 	kept         = regexp.MustCompile(marked.String() + `|[\r\n]+`)
-	streamEscape = strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`, `{`, `\{`, `}`, `\}`, `^`, `\^`, `$`, `\$`, `/`, `\/`,
-		`@`, `\@`, `<`, `\<`, `>`, `\>`)
+	streamEscape = strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`, `{`, `\{`, `}`, `\}`, `^`, `\^`, `$`, `\$`,
+		`/`, `\/`, `@`, `\@`, `<`, `\<`, `>`, `\>`)
 )
 
 // toStream writes a text as Apertium's programs pass it among themselves: marks and line ends are blanks in brackets,

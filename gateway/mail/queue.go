@@ -266,7 +266,8 @@ func (q *queue) outcome(j job, receipt Receipt, err error) *pgx.Batch {
 	// A try that did not succeed has a say only while it is the latest, and nothing is settled.
 	const ours = " where id = $1 and attempts = $2 and due_at is not null"
 	failed := func(status, text string) {
-		batch.Queue("update internal.messages set status = $3, error = $4, due_at = null, raw = null, updated_at = now()"+ours,
+		batch.Queue(
+			"update internal.messages set status = $3, error = $4, due_at = null, raw = null, updated_at = now()"+ours,
 			j.ID, j.attempts, status, shortened(text))
 	}
 	switch {
