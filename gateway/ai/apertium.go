@@ -129,8 +129,8 @@ func (a *Apertium) choose(ctx context.Context, modes []mode, in wire.Translate) 
 	if has == "" {
 		has = "no pair of languages"
 	}
-	return mode{}, route.Invalid("to", fmt.Sprintf("Apertium, which translates here, has %s: ask for what it has, or have "+
-		"the operator install another pair, or name a server in RUN402_AI_BASE_URL", has))
+	return mode{}, route.Invalid("to", fmt.Sprintf("Apertium, which translates here, has %s: ask for what it has, "+
+		"or have the operator install another pair, or name a server in RUN402_AI_BASE_URL", has))
 }
 
 // known is how much of the beginning of a text a direction's dictionary knows, from 0 to 1.
