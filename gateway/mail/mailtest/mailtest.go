@@ -5,17 +5,15 @@ package mailtest
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/run402/functions-mcp/gateway/peertest"
 )
 
 // Mailpit is a running server.
@@ -37,8 +35,8 @@ func Start(t testing.TB, flags ...string) *Mailpit {
 // New is Start for a server that is down, until Up.
 func New(t testing.TB, flags ...string) *Mailpit {
 	t.Helper()
-	m := &Mailpit{SMTP: freePort(t)}
-	listen := freePort(t)
+	m := &Mailpit{SMTP: peertest.FreePort(t)}
+	listen := peertest.FreePort(t)
 	m.http = "http://" + listen
 	m.args = append([]string{
 		"--smtp", m.SMTP, "--listen", listen, "--disable-version-check", "--smtp-disable-rdns", "--max", "0", "--enable-chaos",
@@ -51,7 +49,7 @@ func (m *Mailpit) Up(t testing.TB) {
 	t.Helper()
 	// A database of its own choice would be left behind when it is killed.
 	database := filepath.Join(t.TempDir(), "mailpit.db")
-	server := exec.Command(program(t), append([]string{"--database", database}, m.args...)...)
+	server := exec.Command(peertest.Build(t, "mailpit"), append([]string{"--database", database}, m.args...)...)
 	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var log bytes.Buffer
 	server.Stdout, server.Stderr = &log, &log
@@ -182,34 +180,4 @@ func (m *Mailpit) fetch(t testing.TB, path string) []byte {
 		t.Fatalf("%s: %s, %v: %s", path, res.Status, err, body)
 	}
 	return body
-}
-
-// program is the path of Mailpit, which the go command builds once and keeps in its cache.
-func program(t testing.TB) string {
-	t.Helper()
-	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	build := exec.Command("go", "tool", "-n", "mailpit")
-	build.Dir = filepath.Join(strings.TrimSpace(string(root)), "e2e", "peers")
-	path, err := build.Output()
-	if err != nil {
-		text := ""
-		if e, ok := errors.AsType[*exec.ExitError](err); ok {
-			text = string(e.Stderr)
-		}
-		t.Fatalf("build Mailpit: %v\n%s", err, text)
-	}
-	return strings.TrimSpace(string(path))
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return fmt.Sprint(l.Addr())
 }
